@@ -1,0 +1,14 @@
+//! dashboard-cast keeps web dashboards on TVs.
+//!
+//! The map of the house, in the direction the data flows:
+//!
+//! page ([`render::browser`]) → compositor ([`render::compositor`]) → picture → encoder ([`encode`])
+//! → segment ([`package`]) → TV ([`http`]).
+//!
+//! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
+//! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
+
+pub mod ids;
+pub mod media;
+pub mod session;
+pub mod units;

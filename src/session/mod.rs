@@ -1,0 +1,9 @@
+//! The core: what a session is, what may happen to it, and what follows. It knows neither HTTP nor
+//! D-Bus, neither Chromium nor libav; adapters implement its [`ports`].
+
+pub mod ports;
+mod request;
+mod snapshot;
+
+pub use request::{Audio, Auth, Basic, Mode, Quality, RequestError, SessionSpec, StartRequest};
+pub use snapshot::{PageView, Snapshot, StateView, StreamView};

@@ -1,0 +1,211 @@
+//! What the core asks of the outside, as values: commands to workers, facts from them, and the two
+//! traits through which a session reaches its workers and its stream.
+
+use std::{fmt, io, os::fd::OwnedFd, pin::Pin};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::Auth;
+use crate::{
+    ids::SessionId,
+    media::{MediaTime, Packet, StreamInfo},
+    units::{BitRate, FrameRate, Size},
+};
+
+/// What a session's encoder worker is to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderSpec {
+    pub size: Size,
+    pub frame_rate: FrameRate,
+    pub bit_rate: BitRate,
+}
+
+/// A page and how it is looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PageSpec {
+    pub url: Url,
+    /// The output's size in device pixels.
+    pub size: Size,
+    /// Device pixels for one CSS pixel; the page sees `size / scale`.
+    pub scale: f64,
+    /// The browser's own zoom, as with Ctrl and +; 1 is 100 %.
+    pub zoom: f64,
+    pub auth: Auth,
+    /// Origins (`https://host:port`) whose broken TLS certificate is accepted.
+    pub accept_certificates_of: Vec<String>,
+}
+
+/// A message on the TV in place of the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slate {
+    /// One line: what is the matter.
+    pub title: String,
+    /// A few lines: why, and what happens next.
+    pub detail: String,
+}
+
+/// To the encoder worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum EncoderCommand {
+    /// The first command, once.
+    Configure(EncoderSpec),
+    /// Accept the browser's Wayland connections on this listening socket from now on.
+    Display(#[serde(skip)] Option<OwnedFd>),
+    /// Show this instead of the page, or the page again.
+    Show(Option<Slate>),
+    /// Answer with [`EncoderEvent::Picture`].
+    TakePicture,
+}
+
+/// From the encoder worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum EncoderEvent {
+    /// The encoder is open; packets follow.
+    Opened(StreamInfo),
+    Packet(Packet),
+    /// No packet of the running segment is still to come; the next one will be an IDR at `at`.
+    /// It lets the segment out before that IDR is encoded.
+    SegmentEnd {
+        at: MediaTime,
+    },
+    /// The browser put its first picture on a display that had none.
+    PageVisible,
+    /// What is on the stream now, as PNG.
+    Picture(Bytes),
+    /// No encoder could be opened or went on; the worker ends. A sentence for people.
+    Failed(String),
+}
+
+/// To the browser worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum BrowserCommand {
+    /// The first command, once: start Chromium and open the page.
+    Open(PageSpec),
+    /// Load the page again from the start.
+    Reload,
+    /// Go to another page in the same browser.
+    Navigate(Url),
+}
+
+/// From the browser worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum BrowserEvent {
+    /// The listening Wayland socket that the browser will connect to.
+    Display(#[serde(skip)] Option<OwnedFd>),
+    /// The page began to load; everything known about the page before is void.
+    Loading { url: String },
+    /// The page is there and drawn.
+    Loaded {
+        url: String,
+        title: String,
+        http_status: Option<u16>,
+    },
+    /// The page cannot be shown.
+    Failed(PageFailure),
+    /// The page's title changed.
+    Title(String),
+    /// The page answers again after [`PageFailure::Unresponsive`].
+    Responsive,
+    /// Chromium could not be started or ended; the worker ends. A sentence for people.
+    BrowserEnded(String),
+}
+
+/// Why a page cannot be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PageFailure {
+    /// The server answered, with an error.
+    Http { status: u16 },
+    /// No answer; Chromium's word for it, such as `net::ERR_NAME_NOT_RESOLVED`.
+    Network { error: String },
+    /// The server's certificate is not trusted; Chromium's word for it.
+    Certificate { error: String },
+    /// Not loaded after so many seconds.
+    Timeout { seconds: u32 },
+    /// The page's renderer process ended.
+    Crashed,
+    /// The page's main thread has not answered for so many seconds.
+    Unresponsive { seconds: u32 },
+    /// The page's viewport is not the output's size.
+    Viewport { width: u32, height: u32 },
+}
+
+impl fmt::Display for PageFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { status } => write!(f, "the server answered with HTTP status {status}"),
+            Self::Network { error } => match error.as_str() {
+                "net::ERR_NAME_NOT_RESOLVED" => {
+                    write!(f, "the host name is not known to DNS ({error})")
+                }
+                "net::ERR_CONNECTION_REFUSED" => {
+                    write!(f, "nothing listens at that address ({error})")
+                }
+                _ => write!(f, "the page did not load ({error})"),
+            },
+            Self::Certificate { error } => {
+                write!(f, "the server's certificate is not trusted ({error})")
+            }
+            Self::Timeout { seconds } => write!(f, "the page did not load within {seconds} s"),
+            Self::Crashed => f.write_str("the page crashed"),
+            Self::Unresponsive { seconds } => {
+                write!(f, "the page has not answered for {seconds} s")
+            }
+            Self::Viewport { width, height } => {
+                write!(
+                    f,
+                    "the page is {width}x{height}, not the size of the picture"
+                )
+            }
+        }
+    }
+}
+
+/// Both ends of a running worker. Dropping it ends the worker; a worker's end closes `from_worker`.
+#[derive(Debug)]
+pub struct Link<Command, Event> {
+    /// Bounded; a worker that does not read its commands for that long is stuck and is dropped.
+    pub to_worker: mpsc::Sender<Command>,
+    /// Bounded; a full channel holds the worker back.
+    pub from_worker: mpsc::Receiver<Event>,
+}
+
+pub type Starting<'a, C, E> = Pin<Box<dyn Future<Output = io::Result<Link<C, E>>> + Send + 'a>>;
+
+/// Starts a session's workers: as children of the daemon, or by systemd.
+pub trait Workers: Send + Sync + 'static {
+    fn start_encoder<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> Starting<'a, EncoderCommand, EncoderEvent>;
+
+    fn start_browser<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> Starting<'a, BrowserCommand, BrowserEvent>;
+
+    /// Called once after a session's last worker is gone: nothing of it may be left on disk.
+    fn clean_up(&self, session: &SessionId);
+}
+
+/// Where a session's packets go to become something a TV can fetch.
+pub trait Stream: Send + Sync + 'static {
+    /// An encoder was opened. A second call marks a discontinuity: another encoder, the same stream.
+    ///
+    /// # Errors
+    /// The parameter sets make no sense; a sentence for people.
+    fn begin(&self, info: StreamInfo) -> Result<(), String>;
+
+    fn push(&self, packet: Packet);
+
+    fn end_segment(&self, at: MediaTime);
+
+    /// Segments that can be fetched or could be at some time.
+    fn segments_published(&self) -> u64;
+
+    /// Ends the stream: waiting readers get the end, later ones nothing.
+    fn close(&self);
+}

@@ -1,0 +1,333 @@
+//! What a caller may ask for, whichever way the request came in.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::Url;
+
+use super::ports::{EncoderSpec, PageSpec};
+use crate::units::{BitRate, FrameRate, Size};
+
+/// A named choice of size and bit rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Quality {
+    #[default]
+    #[serde(rename = "1080p")]
+    Hd1080,
+    #[serde(rename = "720p")]
+    Hd720,
+    #[serde(rename = "low-latency")]
+    LowLatency,
+}
+
+impl Quality {
+    pub const ALL: [Self; 3] = [Self::Hd1080, Self::Hd720, Self::LowLatency];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hd1080 => "1080p",
+            Self::Hd720 => "720p",
+            Self::LowLatency => "low-latency",
+        }
+    }
+
+    pub const fn size(self) -> Size {
+        match self {
+            Self::Hd1080 => Size::new(1920, 1080),
+            Self::Hd720 | Self::LowLatency => Size::new(1280, 720),
+        }
+    }
+
+    pub const fn bit_rate(self) -> BitRate {
+        match self {
+            Self::Hd1080 => BitRate::from_kbit(5000),
+            Self::Hd720 => BitRate::from_kbit(2500),
+            Self::LowLatency => BitRate::from_kbit(2000),
+        }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How the stream is handed out. Both are always there; this is the one a caller wants to be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    #[default]
+    Hls,
+    Fmp4,
+}
+
+/// The stream's sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audio {
+    /// A silent track: some TVs refuse video without sound.
+    #[default]
+    Silent,
+    None,
+}
+
+/// What opens the page's doors. Secrets: `Debug` shows names only, and nothing here is ever put in a
+/// snapshot.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Auth {
+    /// Set for the page's host before the first request.
+    pub cookies: BTreeMap<String, String>,
+    /// Set in the page's origin before any of its scripts run.
+    pub local_storage: BTreeMap<String, String>,
+    /// Sent with each request to the page's origin, and to no other.
+    pub headers: BTreeMap<String, String>,
+    /// Answers the origin's HTTP authentication.
+    pub basic: Option<Basic>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    pub username: String,
+    pub password: String,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("cookies", &self.cookies.keys())
+            .field("local_storage", &self.local_storage.keys())
+            .field("headers", &self.headers.keys())
+            .field("basic", &self.basic)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request to show a page, as it comes in. JSON of `POST /start`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    pub url: String,
+    #[serde(default)]
+    pub quality: Quality,
+    /// Seconds until the session ends by itself; without it, it stays.
+    #[serde(default)]
+    pub duration: Option<f64>,
+    #[serde(default)]
+    pub mode: Mode,
+    #[serde(default)]
+    pub audio: Audio,
+    /// The most frames in a second.
+    #[serde(default)]
+    pub frame_rate: Option<FrameRate>,
+    #[serde(default)]
+    pub zoom: Option<f64>,
+    #[serde(default)]
+    pub scale: Option<f64>,
+    #[serde(default)]
+    pub auth: Auth,
+}
+
+/// A request that makes sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionSpec {
+    pub page: PageSpec,
+    pub encoder: EncoderSpec,
+    pub quality: Quality,
+    pub mode: Mode,
+    pub audio: Audio,
+    pub duration: Option<Duration>,
+}
+
+/// Why a request makes no sense. Each message says what to do.
+#[derive(Debug, Error, PartialEq)]
+pub enum RequestError {
+    #[error("\"{url}\" is not a URL: {cause}. Give a whole address such as http://host:3000/d/1")]
+    Url { url: String, cause: String },
+    #[error("duration is {0} but must be a number of seconds above 0 and at most 31536000")]
+    Duration(f64),
+    #[error("{name} is {value} but must be between {least} and {most}")]
+    Range {
+        name: &'static str,
+        value: f64,
+        least: f64,
+        most: f64,
+    },
+    #[error("auth: {0}")]
+    Auth(String),
+}
+
+/// A year: beyond it, "for ever" is what was meant.
+const LONGEST: f64 = 31_536_000.0;
+/// Chromium's own limits for page zoom.
+const ZOOM: (f64, f64) = (0.25, 5.0);
+const SCALE: (f64, f64) = (0.5, 4.0);
+
+impl StartRequest {
+    /// Checks everything that can be checked without looking at configuration.
+    ///
+    /// # Errors
+    /// The first thing that makes no sense.
+    pub fn into_spec(self) -> Result<SessionSpec, RequestError> {
+        let url = Url::parse(&self.url).map_err(|cause| RequestError::Url {
+            url: self.url,
+            cause: cause.to_string(),
+        })?;
+        let duration = match self.duration {
+            None => None,
+            Some(seconds) if seconds > 0.0 && seconds <= LONGEST => {
+                Some(Duration::from_secs_f64(seconds))
+            }
+            Some(seconds) => return Err(RequestError::Duration(seconds)),
+        };
+        let zoom = within("zoom", self.zoom.unwrap_or(1.0), ZOOM)?;
+        let scale = within("scale", self.scale.unwrap_or(1.0), SCALE)?;
+        check_auth(&self.auth)?;
+        let size = self.quality.size();
+        Ok(SessionSpec {
+            page: PageSpec {
+                url,
+                size,
+                scale,
+                zoom,
+                auth: self.auth,
+                accept_certificates_of: Vec::new(),
+            },
+            encoder: EncoderSpec {
+                size,
+                frame_rate: self.frame_rate.unwrap_or(FrameRate::DEFAULT),
+                bit_rate: self.quality.bit_rate(),
+            },
+            quality: self.quality,
+            mode: self.mode,
+            audio: self.audio,
+            duration,
+        })
+    }
+}
+
+fn within(name: &'static str, value: f64, (least, most): (f64, f64)) -> Result<f64, RequestError> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(RequestError::Range {
+            name,
+            value,
+            least,
+            most,
+        })
+    }
+}
+
+/// Names and values go into protocol lines: what cannot stand there is refused here, by name, never
+/// by value.
+fn check_auth(auth: &Auth) -> Result<(), RequestError> {
+    let token = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    for (kind, names) in [("cookie", &auth.cookies), ("header", &auth.headers)] {
+        for (name, value) in names {
+            if !token(name) {
+                return Err(RequestError::Auth(format!(
+                    "{name:?} cannot be a {kind}'s name"
+                )));
+            }
+            if value.chars().any(char::is_control) || (kind == "cookie" && value.contains(';')) {
+                return Err(RequestError::Auth(format!(
+                    "the value of the {kind} {name:?} has a character that no {kind} can have"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<StartRequest, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    fn spec(json: &str) -> Result<SessionSpec, RequestError> {
+        parse(json).unwrap().into_spec()
+    }
+
+    #[test]
+    fn a_url_alone_is_a_request() {
+        let spec = spec(r#"{"url": "http://dash:3000/"}"#).unwrap();
+        assert_eq!(spec.quality, Quality::Hd1080);
+        assert_eq!(spec.encoder.size, Size::new(1920, 1080));
+        assert_eq!(spec.encoder.bit_rate, BitRate::from_kbit(5000));
+        assert_eq!(
+            (spec.mode, spec.audio, spec.duration),
+            (Mode::Hls, Audio::Silent, None)
+        );
+    }
+
+    #[test]
+    fn unknown_words_are_named() {
+        let error = parse(r#"{"url": "http://x/", "quality": "8k"}"#).unwrap_err();
+        assert!(error.contains("8k") && error.contains("720p"), "{error}");
+        let error = parse(r#"{"url": "http://x/", "colour": 1}"#).unwrap_err();
+        assert!(error.contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn durations_are_positive() {
+        for bad in ["-1", "0", "1e12"] {
+            let json = format!(r#"{{"url": "http://x/", "duration": {bad}}}"#);
+            assert!(
+                matches!(spec(&json), Err(RequestError::Duration(_))),
+                "{bad}"
+            );
+        }
+        let spec = spec(r#"{"url": "http://x/", "duration": 90}"#).unwrap();
+        assert_eq!(spec.duration, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_relative_url_is_refused_with_an_example() {
+        let error = spec(r#"{"url": "dash:3000/d/1"}"#);
+        assert!(error.is_ok(), "a scheme is for the policy to judge");
+        let error = spec(r#"{"url": "/d/1"}"#).unwrap_err().to_string();
+        assert!(error.contains("http://host:3000"), "{error}");
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let spec = spec(
+            r#"{"url": "http://x/", "auth": {"cookies": {"sid": "c-secret"},
+                "localStorage": {"hassTokens": "l-secret"}, "headers": {"X-Key": "h-secret"},
+                "basic": {"username": "me", "password": "b-secret"}}}"#,
+        )
+        .unwrap();
+        let shown = format!("{spec:?}");
+        assert!(
+            shown.contains("sid") && shown.contains("hassTokens"),
+            "{shown}"
+        );
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn headers_cannot_smuggle_lines() {
+        let json = r#"{"url": "http://x/", "auth": {"headers": {"A": "b\r\nC: d"}}}"#;
+        assert!(matches!(spec(json), Err(RequestError::Auth(_))));
+    }
+}
