@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::units::Size;
 
 /// A rectangle of pixels inside a picture; `width` and `height` may be zero.
@@ -58,14 +60,6 @@ impl Rect {
         );
         Self::new(x, y, right - x, bottom - y)
     }
-
-    /// Grows to even coordinates, as 4:2:0 chroma needs; never beyond `size`, whose sides are even.
-    pub fn aligned_to_chroma(self, size: Size) -> Self {
-        let (x, y) = (self.x & !1, self.y & !1);
-        let right = (self.right().next_multiple_of(2)).min(size.width);
-        let bottom = (self.bottom().next_multiple_of(2)).min(size.height);
-        Self::new(x, y, right.saturating_sub(x), bottom.saturating_sub(y))
-    }
 }
 
 /// What changed in a picture since it was last looked at: a few rectangles, which may overlap.
@@ -110,6 +104,21 @@ impl Damage {
         }
     }
 
+    /// The rows with damage, as disjoint ranges with even ends in rising order; `height` is even.
+    pub fn even_rows(&self, height: u32) -> Vec<Range<u32>> {
+        let even = |rect: &Rect| rect.y & !1..rect.bottom().next_multiple_of(2).min(height);
+        let mut ranges: Vec<_> = self.rects.iter().map(even).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        ranges.dedup_by(|next, held| {
+            let touches = next.start <= held.end;
+            if touches {
+                held.end = held.end.max(next.end);
+            }
+            touches
+        });
+        ranges
+    }
+
     /// Returns what there is and starts anew.
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
@@ -143,16 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn chroma_alignment_grows_outwards_and_stays_inside() {
-        let size = Size::new(20, 10);
-        assert_eq!(
-            Rect::new(3, 3, 2, 2).aligned_to_chroma(size),
-            Rect::new(2, 2, 4, 4)
-        );
-        assert_eq!(
-            Rect::new(19, 9, 1, 1).aligned_to_chroma(size),
-            Rect::new(18, 8, 2, 2)
-        );
+    fn rows_are_even_disjoint_and_in_order() {
+        let mut damage = Damage::none();
+        for rect in [(0, 41, 1, 2), (9, 3, 1, 3), (0, 7, 1, 1), (5, 99, 1, 1)] {
+            damage.add(Rect::new(rect.0, rect.1, rect.2, rect.3));
+        }
+        assert_eq!(damage.even_rows(100), [2..8, 40..44, 98..100]);
     }
 
     proptest! {

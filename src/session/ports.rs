@@ -115,7 +115,6 @@ pub enum BrowserEvent {
 
 /// Why a page cannot be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PageFailure {
     /// The server answered, with an error.
     Http { status: u16 },

@@ -1,0 +1,117 @@
+//! The encoding loop: screen in, packets out, in the calling thread.
+
+use bytes::Bytes;
+
+use super::{
+    backend::{EncodeError, Encoder},
+    pace::{Pacer, Step},
+    repeat::Repeatable,
+};
+use crate::{
+    media::{Damage, FrameClock, MediaTime, Packet, Screen, StreamInfo, Wake},
+    session::ports::EncoderSpec,
+};
+
+/// Where the loop's results go. Each call may block: a slow reader slows the loop down, which then
+/// leaves out pictures, newest wins.
+pub trait Output {
+    fn opened(&mut self, info: StreamInfo);
+    fn packet(&mut self, packet: Packet);
+    fn segment_end(&mut self, at: MediaTime);
+}
+
+/// Encodes until the screen closes.
+///
+/// # Errors
+/// The encoder failed and cannot go on.
+pub fn run(
+    mut encoder: Encoder,
+    spec: &EncoderSpec,
+    screen: &Screen,
+    clock: FrameClock,
+    output: &mut impl Output,
+) -> Result<(), EncodeError> {
+    let mut pacer = Pacer::new(clock);
+    let mut still = Still::default();
+    let mut opened = false;
+    loop {
+        let now = MediaTime::now();
+        let damaged = match screen.wait(std::time::Duration::ZERO) {
+            Wake::Closed => return Ok(()),
+            Wake::Damaged => true,
+            Wake::TimeOut => false,
+        };
+        match pacer.step(now, damaged) {
+            Step::WaitForDamage { until } => {
+                screen.wait(until.since(now).into());
+            }
+            Step::Wait { until } => screen.pause(until.since(now).into()),
+            Step::Encode { at } => {
+                let data = encode(&mut encoder, screen, at, false)?;
+                still.moved();
+                output.packet(Packet {
+                    time: at,
+                    idr: false,
+                    data,
+                });
+            }
+            Step::StartSegment { at } => {
+                if opened {
+                    output.segment_end(at);
+                }
+                let data = match still.repeat(damaged) {
+                    Some(data) => data,
+                    None => {
+                        let data = encode(&mut encoder, screen, at, true)?;
+                        still.encoded(&data);
+                        data
+                    }
+                };
+                if !opened {
+                    output.opened(encoder.describe(spec, &data)?);
+                    opened = true;
+                }
+                output.packet(Packet {
+                    time: at,
+                    idr: true,
+                    data,
+                });
+            }
+        }
+    }
+}
+
+fn encode(
+    encoder: &mut Encoder,
+    screen: &Screen,
+    at: MediaTime,
+    idr: bool,
+) -> Result<Bytes, EncodeError> {
+    screen.take(|pixels, damage: &Damage, _| encoder.update(pixels, damage))?;
+    encoder.encode(at, idr)
+}
+
+/// The last IDR, as long as it still is what the screen shows and what the encoder refers to.
+#[derive(Debug, Default)]
+struct Still {
+    idr: Option<Repeatable>,
+}
+
+impl Still {
+    fn encoded(&mut self, idr: &[u8]) {
+        self.idr = Repeatable::new(idr);
+    }
+
+    fn moved(&mut self) {
+        self.idr = None;
+    }
+
+    fn repeat(&mut self, damaged: bool) -> Option<Bytes> {
+        if damaged {
+            return None;
+        }
+        self.idr
+            .as_mut()
+            .map(|idr| Bytes::copy_from_slice(idr.next()))
+    }
+}

@@ -1,0 +1,138 @@
+//! Workers as children of the daemon: for development, the demo and tests, without systemd.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use super::{
+    link::{Inbound, Outbound, serve},
+    wire,
+};
+use crate::{
+    ids::SessionId,
+    session::ports::{
+        BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, Starting, Workers,
+    },
+};
+
+/// Where a worker finds its connection, as with systemd's `Accept=yes` sockets.
+const CONNECTION: i32 = 3;
+
+/// Starts this program again for each worker.
+#[derive(Debug)]
+pub struct Children {
+    program: PathBuf,
+    /// Has one directory for each session; gone with the sessions.
+    runtime: PathBuf,
+    /// What to add to the browser worker's command line.
+    browser_arguments: Vec<OsString>,
+}
+
+impl Children {
+    /// Workers are `program worker …`; sessions get their directories in `runtime`.
+    pub fn new(program: PathBuf, runtime: PathBuf, browser_arguments: Vec<OsString>) -> Self {
+        Self {
+            program,
+            runtime,
+            browser_arguments,
+        }
+    }
+
+    fn directory(&self, session: &SessionId) -> PathBuf {
+        self.runtime.join(session.as_str())
+    }
+
+    fn start<Out, In>(&self, arguments: &[&OsStr], what: &'static str) -> io::Result<Link<Out, In>>
+    where
+        Out: Outbound + Send + Sync + 'static,
+        In: Inbound + Send + 'static,
+    {
+        let (ours, theirs) = wire::pair()?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("worker")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        give(&mut command, theirs);
+        let mut child = command.spawn()?;
+        let link = serve(ours, what)?;
+        // The worker ends when its connection does; somebody must still take note of it.
+        tokio::spawn(async move {
+            match child.wait().await {
+                Ok(status) if status.success() => tracing::debug!("the {what} ended"),
+                Ok(status) => tracing::warn!(%status, "the {what} ended"),
+                Err(error) => tracing::warn!(%error, "waiting for the {what}"),
+            }
+        });
+        Ok(link)
+    }
+}
+
+/// Makes `socket` the child's descriptor [`CONNECTION`].
+fn give(command: &mut Command, socket: OwnedFd) {
+    let place = move || {
+        let raw = socket.as_raw_fd();
+        if raw == CONNECTION {
+            // It only must not be closed at exec.
+            rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;
+        } else {
+            let mut target = borrowed_connection();
+            rustix::io::dup2(&socket, &mut target)?;
+            // Descriptor 3 must stay open; the child is about to become another program.
+            std::mem::forget(target);
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only `dup2` and `fcntl` are called, which are signal-safe.
+    unsafe { command.pre_exec(place) };
+}
+
+/// Descriptor 3 as a target for `dup2`, whatever it is now.
+fn borrowed_connection() -> OwnedFd {
+    // SAFETY: nothing in the forked child uses its descriptor 3 otherwise.
+    unsafe { std::os::fd::FromRawFd::from_raw_fd(CONNECTION) }
+}
+
+impl Workers for Children {
+    fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
+        Box::pin(async { self.start(&["encoder".as_ref()], "encoder worker") })
+    }
+
+    fn start_browser<'a>(
+        &'a self,
+        session: &'a SessionId,
+    ) -> Starting<'a, BrowserCommand, BrowserEvent> {
+        Box::pin(async {
+            let directory = self.directory(session);
+            clear(&directory)?;
+            fs::create_dir_all(&directory)?;
+            let mut arguments = vec![
+                "browser".as_ref(),
+                "--directory".as_ref(),
+                directory.as_os_str(),
+            ];
+            arguments.extend(self.browser_arguments.iter().map(OsString::as_os_str));
+            self.start(&arguments, "browser worker")
+        })
+    }
+
+    fn clean_up(&self, session: &SessionId) {
+        if let Err(error) = clear(&self.directory(session)) {
+            tracing::warn!(%error, %session, "removing the session's directory, ignoring");
+        }
+    }
+}
+
+fn clear(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
