@@ -1,0 +1,294 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: u64) -> MediaTime {
+    MediaTime::from_ticks(seconds * MediaTime::TICKS_PER_SECOND)
+}
+
+fn machine() -> Machine {
+    Machine::new("dash.lan", None)
+}
+
+/// A machine whose page is on the stream.
+fn live() -> Machine {
+    let mut machine = machine();
+    for event in [
+        Event::Begin,
+        Event::EncoderStarted,
+        Event::BrowserStarted,
+        Event::DisplayReady,
+        Event::EncoderOpened,
+        Event::PageVisible,
+        Event::PageLoaded,
+    ] {
+        machine.handle(at(1), event);
+    }
+    assert_eq!(machine.view().name, "live");
+    machine
+}
+
+fn slates(effects: &[Effect]) -> Vec<Option<&str>> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Show(slate) => Some(slate.as_ref().map(|slate| slate.title.as_str())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn encoder_and_browser_start_together() {
+    let effects = machine().handle(at(0), Event::Begin);
+    assert_eq!(effects, [Effect::StartEncoder, Effect::StartBrowser]);
+}
+
+#[test]
+fn the_display_is_plugged_when_both_ends_are_there_whichever_comes_first() {
+    let mut first = machine();
+    assert_eq!(first.handle(at(0), Event::DisplayReady), []);
+    assert!(
+        first
+            .handle(at(0), Event::EncoderStarted)
+            .contains(&Effect::PlugDisplay)
+    );
+    let mut second = machine();
+    assert!(
+        !second
+            .handle(at(0), Event::EncoderStarted)
+            .contains(&Effect::PlugDisplay)
+    );
+    assert_eq!(
+        second.handle(at(0), Event::DisplayReady),
+        [Effect::PlugDisplay]
+    );
+}
+
+#[test]
+fn the_page_is_shown_only_when_loaded_and_drawn() {
+    let mut machine = machine();
+    let effects = machine.handle(at(0), Event::EncoderStarted);
+    assert_eq!(slates(&effects), [Some("Opening the dashboard")]);
+    assert_eq!(machine.handle(at(1), Event::PageVisible), []);
+    assert_eq!(machine.view().name, "starting");
+    assert_eq!(
+        machine.handle(at(2), Event::PageLoaded),
+        [Effect::Show(None)]
+    );
+    assert_eq!(machine.view().name, "live");
+}
+
+#[test]
+fn a_failed_page_gives_a_slate_with_the_reason_and_is_tried_again() {
+    let mut machine = live();
+    let effects = machine.handle(
+        at(100),
+        Event::PageFailed(PageFailure::Http { status: 502 }),
+    );
+    let [Effect::Show(Some(slate))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert!(
+        slate.detail.contains("502") && slate.detail.contains("dash.lan"),
+        "{slate:?}"
+    );
+    assert_eq!(machine.view().name, "recovering");
+    assert_eq!(machine.deadline(), Some(at(102)));
+    assert_eq!(machine.handle(at(102), Event::Tick), [Effect::Reload]);
+    assert_eq!(machine.deadline(), None, "one reload is under way");
+    assert_eq!(
+        machine.handle(at(104), Event::PageLoaded),
+        [Effect::Show(None)]
+    );
+    assert_eq!(machine.reloads(), 1);
+}
+
+#[test]
+fn a_page_that_keeps_failing_is_tried_less_and_less_often() {
+    let mut machine = live();
+    let mut waits = Vec::new();
+    let mut now = at(1000);
+    for _ in 0..9 {
+        machine.handle(now, Event::PageFailed(PageFailure::Crashed));
+        let deadline = machine.deadline().unwrap();
+        waits.push(deadline.since(now).ticks() / MediaTime::TICKS_PER_SECOND);
+        now = deadline;
+        machine.handle(now, Event::Tick);
+    }
+    assert_eq!(waits, [2, 2, 2, 4, 8, 16, 32, 60, 60]);
+}
+
+#[test]
+fn a_dead_browser_is_replaced_while_the_stream_shows_why() {
+    let mut machine = live();
+    let effects = machine.handle(
+        at(50),
+        Event::BrowserGone {
+            why: "it was killed".to_owned(),
+        },
+    );
+    assert_eq!(effects[0], Effect::EndBrowser);
+    assert_eq!(slates(&effects), [Some("The dashboard cannot be shown")]);
+    assert_eq!(machine.deadline(), Some(at(50)), "the first time at once");
+    assert_eq!(machine.handle(at(50), Event::Tick), [Effect::StartBrowser]);
+    machine.handle(at(50), Event::BrowserStarted);
+    assert_eq!(
+        machine.handle(at(50), Event::DisplayReady),
+        [Effect::PlugDisplay]
+    );
+    machine.handle(at(51), Event::PageVisible);
+    assert_eq!(
+        machine.handle(at(51), Event::PageLoaded),
+        [Effect::Show(None)]
+    );
+}
+
+#[test]
+fn a_dead_encoder_takes_its_browser_along() {
+    let mut machine = live();
+    let effects = machine.handle(
+        at(50),
+        Event::EncoderGone {
+            why: "it was killed".to_owned(),
+        },
+    );
+    assert_eq!(effects, [Effect::EndEncoder, Effect::EndBrowser]);
+    let effects = machine.handle(at(50), Event::Tick);
+    assert_eq!(effects, [Effect::StartEncoder, Effect::StartBrowser]);
+    let effects = machine.handle(at(50), Event::EncoderStarted);
+    assert_eq!(
+        slates(&effects),
+        [Some("The dashboard cannot be shown")],
+        "told what to show"
+    );
+}
+
+#[test]
+fn the_end_of_one_worker_is_taken_note_of_once() {
+    let mut machine = live();
+    let gone = Event::BrowserGone {
+        why: "it ended".to_owned(),
+    };
+    assert!(!machine.handle(at(50), gone.clone()).is_empty());
+    assert_eq!(machine.handle(at(50), gone), []);
+}
+
+#[test]
+fn a_duration_ends_the_session() {
+    let mut machine = Machine::new("dash.lan", Some(at(10)));
+    machine.handle(at(0), Event::Begin);
+    assert_eq!(machine.deadline(), Some(at(10)));
+    let effects = machine.handle(at(10), Event::Tick);
+    assert!(effects.contains(&Effect::CloseStream));
+    assert_eq!(machine.end(), Some(EndReason::Elapsed));
+}
+
+#[test]
+fn after_the_end_nothing_happens_any_more() {
+    let mut machine = live();
+    machine.handle(at(5), Event::Stop(EndReason::Stopped));
+    assert_eq!(machine.handle(at(6), Event::Stop(EndReason::Replaced)), []);
+    assert_eq!(machine.handle(at(6), Event::PageLoaded), []);
+    assert_eq!(machine.deadline(), None);
+    assert_eq!(machine.view().detail.as_deref(), Some("stopped"));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::EncoderStarted),
+        Just(Event::EncoderOpened),
+        Just(Event::EncoderGone {
+            why: "gone".to_owned()
+        }),
+        Just(Event::BrowserStarted),
+        Just(Event::DisplayReady),
+        Just(Event::PageVisible),
+        Just(Event::PageLoaded),
+        Just(Event::PageFailed(PageFailure::Crashed)),
+        Just(Event::PageResponsive),
+        Just(Event::BrowserGone {
+            why: "gone".to_owned()
+        }),
+        Just(Event::Tick),
+        Just(Event::Tick),
+    ]
+}
+
+/// What the outside would look like if it did what it is told.
+#[derive(Default)]
+struct World {
+    encoder: bool,
+    browser: bool,
+    shown: Option<Option<Slate>>,
+    closed: bool,
+}
+
+impl World {
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            assert!(!self.closed, "{effect:?} after the end");
+            match effect {
+                Effect::StartEncoder => {
+                    assert!(!self.encoder, "a second encoder");
+                    self.encoder = true;
+                    self.shown = None;
+                }
+                Effect::StartBrowser => {
+                    assert!(!self.browser, "a second browser");
+                    self.browser = true;
+                }
+                Effect::EndEncoder => {
+                    self.encoder = false;
+                    self.shown = None;
+                }
+                Effect::EndBrowser => self.browser = false,
+                Effect::Show(slate) => self.shown = Some(slate),
+                Effect::Reload => assert!(self.browser, "reloading without a browser"),
+                Effect::PlugDisplay => assert!(self.encoder && self.browser, "plugging nothing"),
+                Effect::CloseStream => {
+                    assert!(!self.encoder && !self.browser, "left running");
+                    self.closed = true;
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever happens, in any order the world can produce it: at most one of each worker, the
+    /// stream never shows the page while something is known to be wrong, nothing is left at the end.
+    #[test]
+    fn invariants_hold_under_random_events(
+        steps in prop::collection::vec((0_u64..200_000, any_event()), 0..120),
+    ) {
+        let (mut machine, mut world, mut now) = (machine(), World::default(), at(1));
+        world.apply(machine.handle(now, Event::Begin));
+        for (by, event) in steps {
+            now = now + MediaTime::from_ticks(by);
+            // Events of a worker that is not there cannot come.
+            let possible = match event {
+                Event::EncoderStarted | Event::EncoderOpened | Event::EncoderGone { .. } => world.encoder,
+                Event::PageVisible => world.encoder && world.browser,
+                Event::Tick => true,
+                _ => world.browser,
+            };
+            if !possible {
+                continue;
+            }
+            world.apply(machine.handle(now, event));
+            if machine.problem().is_some() {
+                prop_assert_ne!(&world.shown, &Some(None), "the page is shown: {:?}", machine);
+            }
+            if machine.view().name == "live" {
+                prop_assert!(machine.problem().is_none());
+            }
+            // Something must move it on, unless a worker that is there is expected to.
+            if !world.encoder || !world.browser {
+                prop_assert!(machine.deadline().is_some(), "stuck: {:?}", machine);
+            }
+        }
+        world.apply(machine.handle(now, Event::Stop(EndReason::Stopped)));
+        prop_assert!(world.closed);
+    }
+}
