@@ -82,11 +82,7 @@ mod tests {
         let (one, two) = (SessionId::random().unwrap(), SessionId::random().unwrap());
         assert_ne!(one, two);
         assert_eq!(one.as_str().len(), 8);
-        assert!(
-            one.as_str()
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
-        );
+        assert!(one.as_str().bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()));
     }
 
     #[test]

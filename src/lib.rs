@@ -8,9 +8,11 @@
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod config;
 pub mod encode;
 pub mod ids;
 pub mod media;
+pub mod process;
 pub mod render;
 pub mod session;
 pub mod units;

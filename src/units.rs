@@ -39,11 +39,7 @@ impl FrameRate {
 
     /// Returns `None` outside 1 to 60.
     pub const fn new(per_second: u32) -> Option<Self> {
-        if per_second >= 1 && per_second <= 60 {
-            Some(Self(per_second))
-        } else {
-            None
-        }
+        if per_second >= 1 && per_second <= 60 { Some(Self(per_second)) } else { None }
     }
 
     pub const fn per_second(self) -> u32 {

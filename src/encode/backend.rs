@@ -116,9 +116,7 @@ pub struct Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder")
-            .field("backend", &self.backend)
-            .finish_non_exhaustive()
+        f.debug_struct("Encoder").field("backend", &self.backend).finish_non_exhaustive()
     }
 }
 
@@ -129,11 +127,7 @@ impl Encoder {
     /// It is not in this libavcodec, or refuses the size or an option.
     pub fn open(backend: Backend, spec: &EncoderSpec) -> Result<Self, EncodeError> {
         let name = backend.name();
-        let open = |cause| EncodeError::Open {
-            name,
-            spec: spec.clone(),
-            cause,
-        };
+        let open = |cause| EncodeError::Open { name, spec: spec.clone(), cause };
         ffmpeg::log::set_level(ffmpeg::log::Level::Error);
         let codec = encoder::find_by_name(name).ok_or(EncodeError::Missing(name))?;
         let context = codec::Context::new_with_codec(codec);
@@ -147,10 +141,8 @@ impl Encoder {
             1,
         )));
         let options = backend.options(spec);
-        let options: Dictionary = options
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let options: Dictionary =
+            options.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let encoder = video.open_with(options).map_err(open)?;
         let mut picture = frame::Video::new(Pixel::NV12, spec.size.width, spec.size.height);
         // Black, so that nothing undefined is ever encoded.
@@ -188,25 +180,16 @@ impl Encoder {
         let name = self.backend.name();
         let failed = |cause| EncodeError::Encode { name, cause };
         self.picture.set_pts(i64::try_from(at.ticks()).ok());
-        self.picture.set_kind(if idr {
-            picture::Type::I
-        } else {
-            picture::Type::None
-        });
+        self.picture.set_kind(if idr { picture::Type::I } else { picture::Type::None });
         self.encoder.send_frame(&self.picture).map_err(failed)?;
         match self.encoder.receive_packet(&mut self.packet) {
             Ok(()) => {}
-            Err(ffmpeg::Error::Other {
-                errno: ffmpeg::error::EAGAIN,
-            }) => {
+            Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
                 return Err(EncodeError::Silent(name));
             }
             Err(cause) => return Err(failed(cause)),
         }
-        self.packet
-            .data()
-            .map(Bytes::copy_from_slice)
-            .ok_or(EncodeError::Silent(name))
+        self.packet.data().map(Bytes::copy_from_slice).ok_or(EncodeError::Silent(name))
     }
 
     /// Describes the stream from its first IDR.

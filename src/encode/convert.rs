@@ -65,19 +65,13 @@ impl Converter {
         rows: Range<u32>,
         picture: &mut Nv12Mut<'_>,
     ) -> Result<(), ConvertError> {
-        let failed = |cause: String| ConvertError {
-            size: self.size,
-            cause,
-        };
+        let failed = |cause: String| ConvertError { size: self.size, cause };
         let short = || failed("a buffer is too short".to_owned());
         let stride = self.size.width as usize * 4;
         let (from, to) = (rows.start as usize, rows.end as usize);
         let source = pixels.get(from * stride..to * stride).ok_or_else(short)?;
         let (luma_stride, chroma_stride) = (picture.luma_stride, picture.chroma_stride);
-        let luma = picture
-            .luma
-            .get_mut(from * luma_stride..to * luma_stride)
-            .ok_or_else(short)?;
+        let luma = picture.luma.get_mut(from * luma_stride..to * luma_stride).ok_or_else(short)?;
         let chroma = picture
             .chroma
             .get_mut(from / 2 * chroma_stride..to / 2 * chroma_stride)
@@ -119,10 +113,7 @@ mod tests {
 
     impl Picture {
         fn new() -> Self {
-            Self {
-                luma: vec![0; SIZE.pixels()],
-                chroma: vec![0; SIZE.pixels() / 2],
-            }
+            Self { luma: vec![0; SIZE.pixels()], chroma: vec![0; SIZE.pixels() / 2] }
         }
 
         fn update(&mut self, pixels: &[u8], damage: &Damage) {
@@ -132,9 +123,7 @@ mod tests {
                 chroma: &mut self.chroma,
                 chroma_stride: 192,
             };
-            Converter::new(SIZE)
-                .update(pixels, damage, &mut picture)
-                .unwrap();
+            Converter::new(SIZE).update(pixels, damage, &mut picture).unwrap();
         }
     }
 
@@ -170,19 +159,11 @@ mod tests {
     fn buffers_that_are_too_short_are_refused() {
         let mut luma = vec![0; SIZE.pixels() - 1];
         let mut chroma = vec![0; SIZE.pixels() / 2];
-        let mut picture = Nv12Mut {
-            luma: &mut luma,
-            luma_stride: 192,
-            chroma: &mut chroma,
-            chroma_stride: 192,
-        };
+        let mut picture =
+            Nv12Mut { luma: &mut luma, luma_stride: 192, chroma: &mut chroma, chroma_stride: 192 };
         let pixels = solid([0; 4]);
         let whole = Damage::whole(SIZE);
-        assert!(
-            Converter::new(SIZE)
-                .update(&pixels, &whole, &mut picture)
-                .is_err()
-        );
+        assert!(Converter::new(SIZE).update(&pixels, &whole, &mut picture).is_err());
     }
 
     proptest! {

@@ -38,24 +38,16 @@ impl Pacer {
         let boundary = tick - tick % second;
         let Some(last) = self.last.filter(|&last| last >= boundary) else {
             self.last = Some(boundary);
-            return Step::StartSegment {
-                at: self.clock.time_of(boundary),
-            };
+            return Step::StartSegment { at: self.clock.time_of(boundary) };
         };
         if !damaged {
-            return Step::WaitForDamage {
-                until: self.clock.time_of(boundary + second),
-            };
+            return Step::WaitForDamage { until: self.clock.time_of(boundary + second) };
         }
         if tick > last {
             self.last = Some(tick);
-            return Step::Encode {
-                at: self.clock.time_of(tick),
-            };
+            return Step::Encode { at: self.clock.time_of(tick) };
         }
-        Step::Wait {
-            until: self.clock.time_of(last + 1),
-        }
+        Step::Wait { until: self.clock.time_of(last + 1) }
     }
 }
 
@@ -80,28 +72,16 @@ mod tests {
     fn a_quiet_page_gets_one_step_a_second() {
         let mut pacer = pacer();
         assert_eq!(pacer.step(at(10), true), Step::StartSegment { at: at(0) });
-        assert_eq!(
-            pacer.step(at(20), false),
-            Step::WaitForDamage { until: at(90_000) }
-        );
-        assert_eq!(
-            pacer.step(at(90_000), false),
-            Step::StartSegment { at: at(90_000) }
-        );
-        assert_eq!(
-            pacer.step(at(90_010), false),
-            Step::WaitForDamage { until: at(180_000) }
-        );
+        assert_eq!(pacer.step(at(20), false), Step::WaitForDamage { until: at(90_000) });
+        assert_eq!(pacer.step(at(90_000), false), Step::StartSegment { at: at(90_000) });
+        assert_eq!(pacer.step(at(90_010), false), Step::WaitForDamage { until: at(180_000) });
     }
 
     #[test]
     fn a_change_after_a_quiet_time_is_encoded_at_once() {
         let mut pacer = pacer();
         pacer.step(at(0), true);
-        assert_eq!(
-            pacer.step(at(30_500), true),
-            Step::Encode { at: at(30_000) }
-        );
+        assert_eq!(pacer.step(at(30_500), true), Step::Encode { at: at(30_000) });
     }
 
     #[test]
@@ -118,12 +98,7 @@ mod tests {
         let mut pacer = pacer();
         pacer.step(at(0), true);
         let step = pacer.step(at(90_000 * 1_000 + 5), false);
-        assert_eq!(
-            step,
-            Step::StartSegment {
-                at: at(90_000 * 1_000)
-            }
-        );
+        assert_eq!(step, Step::StartSegment { at: at(90_000 * 1_000) });
     }
 
     proptest! {

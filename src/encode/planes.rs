@@ -20,10 +20,5 @@ pub(super) fn nv12_mut(frame: &mut frame::Video) -> Option<Nv12Mut<'_>> {
     // SAFETY: the second plane has half the rows and does not overlap the first.
     let chroma =
         unsafe { std::slice::from_raw_parts_mut(chroma, chroma_stride * rows.div_ceil(2)) };
-    Some(Nv12Mut {
-        luma,
-        luma_stride,
-        chroma,
-        chroma_stride,
-    })
+    Some(Nv12Mut { luma, luma_stride, chroma, chroma_stride })
 }

@@ -30,10 +30,7 @@ impl Repeatable {
             let (byte, bit) = id_bit(slice, frame_num_bits)?;
             flips.push((begin + byte, bit));
         }
-        let repeatable = Self {
-            bytes: access_unit.to_vec(),
-            flips,
-        };
+        let repeatable = Self { bytes: access_unit.to_vec(), flips };
         (!repeatable.flips.is_empty() && repeatable.flipped_is_sound()).then_some(repeatable)
     }
 
@@ -62,9 +59,7 @@ impl Repeatable {
 }
 
 fn has_pattern(bytes: &[u8]) -> bool {
-    bytes
-        .windows(3)
-        .any(|w| w[0] == 0 && w[1] == 0 && w[2] <= 3)
+    bytes.windows(3).any(|w| w[0] == 0 && w[1] == 0 && w[2] <= 3)
 }
 
 /// How many bits `frame_num` has, from the sequence parameter set (7.3.2.1.1).
@@ -111,14 +106,8 @@ struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        let end = bytes
-            .windows(3)
-            .position(|w| w == [0, 0, 3])
-            .map_or(bytes.len(), |at| at + 2);
-        Self {
-            bytes: &bytes[..end],
-            position: 0,
-        }
+        let end = bytes.windows(3).position(|w| w == [0, 0, 3]).map_or(bytes.len(), |at| at + 2);
+        Self { bytes: &bytes[..end], position: 0 }
     }
 
     fn read(&mut self, count: u32) -> Option<u32> {
@@ -161,11 +150,7 @@ mod tests {
         }
         let header =
             (0..bits.len() / 8).map(|i| u8::from_str_radix(&bits[i * 8..i * 8 + 8], 2).unwrap());
-        [&[0, 0, 0, 1][..], &SPS, &[0, 0, 1, 0x65]]
-            .concat()
-            .into_iter()
-            .chain(header)
-            .collect()
+        [&[0, 0, 0, 1][..], &SPS, &[0, 0, 1, 0x65]].concat().into_iter().chain(header).collect()
     }
 
     #[test]

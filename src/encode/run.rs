@@ -49,11 +49,7 @@ pub fn run(
             Step::Encode { at } => {
                 let data = encode(&mut encoder, screen, at, false)?;
                 still.moved();
-                output.packet(Packet {
-                    time: at,
-                    idr: false,
-                    data,
-                });
+                output.packet(Packet { time: at, idr: false, data });
             }
             Step::StartSegment { at } => {
                 if opened {
@@ -71,11 +67,7 @@ pub fn run(
                     output.opened(encoder.describe(spec, &data)?);
                     opened = true;
                 }
-                output.packet(Packet {
-                    time: at,
-                    idr: true,
-                    data,
-                });
+                output.packet(Packet { time: at, idr: true, data });
             }
         }
     }
@@ -110,8 +102,6 @@ impl Still {
         if damaged {
             return None;
         }
-        self.idr
-            .as_mut()
-            .map(|idr| Bytes::copy_from_slice(idr.next()))
+        self.idr.as_mut().map(|idr| Bytes::copy_from_slice(idr.next()))
     }
 }

@@ -49,10 +49,7 @@ fn start_code(bytes: &[u8]) -> Option<(usize, usize)> {
 
 /// `trailing_zero_8bits` and the leading zero of a four-byte start code belong to no NAL unit.
 fn trim_trailing_zeros(nal: &[u8]) -> &[u8] {
-    let end = nal
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |last| last + 1);
+    let end = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     &nal[..end]
 }
 
@@ -64,9 +61,7 @@ mod tests {
 
     #[test]
     fn three_and_four_byte_start_codes_split_alike() {
-        let bytes = [
-            0, 0, 0, 1, 0x67, 9, 8, 0, 0, 1, 0x68, 7, 0, 0, 0, 1, 0x65, 1, 2, 3,
-        ];
+        let bytes = [0, 0, 0, 1, 0x67, 9, 8, 0, 0, 1, 0x68, 7, 0, 0, 0, 1, 0x65, 1, 2, 3];
         let nals: Vec<_> = nal_units(&bytes).collect();
         assert_eq!(nals, [&[0x67, 9, 8][..], &[0x68, 7], &[0x65, 1, 2, 3]]);
         let kinds: Vec<_> = nals.into_iter().map(nal_type).collect();

@@ -13,12 +13,7 @@ pub struct Rect {
 
 impl Rect {
     pub const fn new(x: u32, y: u32, width: u32, height: u32) -> Self {
-        Self {
-            x,
-            y,
-            width,
-            height,
-        }
+        Self { x, y, width, height }
     }
 
     pub const fn whole(size: Size) -> Self {
@@ -44,20 +39,14 @@ impl Rect {
     /// The part of this rectangle inside `other`, or `None` when they share no pixel.
     pub fn intersection(self, other: Self) -> Option<Self> {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
-        let (right, bottom) = (
-            self.right().min(other.right()),
-            self.bottom().min(other.bottom()),
-        );
+        let (right, bottom) = (self.right().min(other.right()), self.bottom().min(other.bottom()));
         (x < right && y < bottom).then(|| Self::new(x, y, right - x, bottom - y))
     }
 
     /// The smallest rectangle around both.
     pub fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let (right, bottom) = (
-            self.right().max(other.right()),
-            self.bottom().max(other.bottom()),
-        );
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
         Self::new(x, y, right - x, bottom - y)
     }
 }
@@ -80,9 +69,7 @@ impl Damage {
     }
 
     pub fn whole(size: Size) -> Self {
-        Self {
-            rects: vec![Rect::whole(size)],
-        }
+        Self { rects: vec![Rect::whole(size)] }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -74,10 +74,7 @@ impl Screen {
     /// refused: the screen stays as it is.
     pub fn show_slate(&self, slate: Option<Vec<u8>>) {
         let mut state = self.lock();
-        if slate
-            .as_ref()
-            .is_some_and(|pixels| pixels.len() != state.page.len())
-        {
+        if slate.as_ref().is_some_and(|pixels| pixels.len() != state.page.len()) {
             return;
         }
         if slate.is_none() && state.slate.is_none() {
@@ -94,9 +91,7 @@ impl Screen {
         let state = self.lock();
         let (state, _timeout) = self
             .changed
-            .wait_timeout_while(state, after, |state| {
-                state.damage.is_empty() && !state.closed
-            })
+            .wait_timeout_while(state, after, |state| state.damage.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         match *state {
             State { closed: true, .. } => Wake::Closed,
@@ -109,21 +104,14 @@ impl Screen {
     pub fn pause(&self, span: Duration) {
         let state = self.lock();
         // The result is the guard again; there is nothing to read from it.
-        drop(
-            self.changed
-                .wait_timeout_while(state, span, |state| !state.closed),
-        );
+        drop(self.changed.wait_timeout_while(state, span, |state| !state.closed));
     }
 
     /// Takes the damage and lets `read` look at the visible pixels that it applies to.
     pub fn take<R>(&self, read: impl FnOnce(&[u8], &Damage, MediaTime) -> R) -> R {
         let mut state = self.lock();
         let damage = state.damage.take();
-        read(
-            state.slate.as_ref().unwrap_or(&state.page),
-            &damage,
-            state.captured,
-        )
+        read(state.slate.as_ref().unwrap_or(&state.page), &damage, state.captured)
     }
 
     /// A copy of the visible pixels.
@@ -145,9 +133,7 @@ impl Screen {
 
 impl fmt::Debug for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Screen")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
+        f.debug_struct("Screen").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -191,17 +177,11 @@ mod tests {
         screen.show_slate(Some(vec![9; 32]));
         assert_eq!(taken(&screen), (vec![9; 32], Damage::whole(SIZE)));
         draw(&screen, 5, Rect::new(0, 0, 1, 1));
-        assert!(
-            taken(&screen).1.is_empty(),
-            "what happens behind a slate is not seen"
-        );
+        assert!(taken(&screen).1.is_empty(), "what happens behind a slate is not seen");
         screen.show_slate(None);
         assert_eq!(taken(&screen), (vec![5; 32], Damage::whole(SIZE)));
         screen.show_slate(None);
-        assert!(
-            taken(&screen).1.is_empty(),
-            "taking away no slate changes nothing"
-        );
+        assert!(taken(&screen).1.is_empty(), "taking away no slate changes nothing");
     }
 
     #[test]

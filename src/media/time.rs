@@ -51,10 +51,8 @@ impl From<Duration> for MediaTime {
 
 impl From<MediaTime> for Duration {
     fn from(time: MediaTime) -> Self {
-        let (seconds, ticks) = (
-            time.0 / MediaTime::TICKS_PER_SECOND,
-            time.0 % MediaTime::TICKS_PER_SECOND,
-        );
+        let (seconds, ticks) =
+            (time.0 / MediaTime::TICKS_PER_SECOND, time.0 % MediaTime::TICKS_PER_SECOND);
         Self::from_secs(seconds) + Self::from_nanos(ticks * 100_000 / 9)
     }
 }
@@ -74,10 +72,7 @@ mod tests {
     #[test]
     fn conversions_keep_whole_seconds_exact() {
         assert_eq!(MediaTime::from(Duration::from_secs(7)).ticks(), 630_000);
-        assert_eq!(
-            Duration::from(MediaTime::from_ticks(630_000)),
-            Duration::from_secs(7)
-        );
+        assert_eq!(Duration::from(MediaTime::from_ticks(630_000)), Duration::from_secs(7));
         assert_eq!(MediaTime::from(Duration::from_millis(500)).ticks(), 45_000);
     }
 

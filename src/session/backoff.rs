@@ -30,9 +30,7 @@ impl Backoff {
         }
         let wait = match self.failures {
             0 => Duration::ZERO,
-            n => Self::FIRST
-                .saturating_mul(1 << (n - 1).min(6))
-                .min(Self::LONGEST),
+            n => Self::FIRST.saturating_mul(1 << (n - 1).min(6)).min(Self::LONGEST),
         };
         self.failures = self.failures.saturating_add(1);
         now + wait.into()
@@ -50,13 +48,9 @@ mod tests {
     #[test]
     fn waits_grow_to_a_minute_and_stay_there() {
         let mut backoff = Backoff::default();
-        let waits: Vec<_> = (0..10)
-            .map(|_| backoff.failed(at(100)).since(at(100)).as_secs_f64())
-            .collect();
-        assert_eq!(
-            waits,
-            [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
-        );
+        let waits: Vec<_> =
+            (0..10).map(|_| backoff.failed(at(100)).since(at(100)).as_secs_f64()).collect();
+        assert_eq!(waits, [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
     }
 
     #[test]
@@ -67,10 +61,6 @@ mod tests {
         assert_eq!(backoff.failed(at(5)), at(6));
         backoff.succeeded(at(7));
         backoff.succeeded(at(30));
-        assert_eq!(
-            backoff.failed(at(37)),
-            at(37),
-            "30 s after it came up it counts as settled"
-        );
+        assert_eq!(backoff.failed(at(37)), at(37), "30 s after it came up it counts as settled");
     }
 }

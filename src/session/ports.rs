@@ -1,16 +1,16 @@
 //! What the core asks of the outside, as values: commands to workers, facts from them, and the two
 //! traits through which a session reaches its workers and its stream.
 
-use std::{fmt, io, os::fd::OwnedFd, pin::Pin};
+use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::Auth;
+use super::{Audio, Auth};
 use crate::{
-    ids::SessionId,
+    ids::{MediaToken, SessionId},
     media::{MediaTime, Packet, StreamInfo},
     units::{BitRate, FrameRate, Size},
 };
@@ -98,11 +98,7 @@ pub enum BrowserEvent {
     /// The page began to load; everything known about the page before is void.
     Loading { url: String },
     /// The page is there and drawn.
-    Loaded {
-        url: String,
-        title: String,
-        http_status: Option<u16>,
-    },
+    Loaded { url: String, title: String, http_status: Option<u16> },
     /// The page cannot be shown.
     Failed(PageFailure),
     /// The page's title changed.
@@ -154,10 +150,7 @@ impl fmt::Display for PageFailure {
                 write!(f, "the page has not answered for {seconds} s")
             }
             Self::Viewport { width, height } => {
-                write!(
-                    f,
-                    "the page is {width}x{height}, not the size of the picture"
-                )
+                write!(f, "the page is {width}x{height}, not the size of the picture")
             }
         }
     }
@@ -207,4 +200,12 @@ pub trait Stream: Send + Sync + 'static {
 
     /// Ends the stream: waiting readers get the end, later ones nothing.
     fn close(&self);
+}
+
+/// Makes streams and makes them findable.
+pub trait Streams: Send + Sync + 'static {
+    /// A stream that can be fetched from now on under this token.
+    fn create(&self, token: &MediaToken, audio: Audio) -> Arc<dyn Stream>;
+
+    fn remove(&self, token: &MediaToken);
 }

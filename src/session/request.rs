@@ -108,9 +108,7 @@ impl fmt::Debug for Auth {
 
 impl fmt::Debug for Basic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basic")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("Basic").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
@@ -121,6 +119,9 @@ pub struct StartRequest {
     pub url: String,
     #[serde(default)]
     pub quality: Quality,
+    /// What the stream is for, a free name. A new session replaces the one of the same target.
+    #[serde(default)]
+    pub target: Option<String>,
     /// Seconds until the session ends by itself; without it, it stays.
     #[serde(default)]
     pub duration: Option<f64>,
@@ -142,6 +143,7 @@ pub struct StartRequest {
 /// A request that makes sense.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionSpec {
+    pub target: String,
     pub page: PageSpec,
     pub encoder: EncoderSpec,
     pub quality: Quality,
@@ -158,16 +160,18 @@ pub enum RequestError {
     #[error("duration is {0} but must be a number of seconds above 0 and at most 31536000")]
     Duration(f64),
     #[error("{name} is {value} but must be between {least} and {most}")]
-    Range {
-        name: &'static str,
-        value: f64,
-        least: f64,
-        most: f64,
-    },
+    Range { name: &'static str, value: f64, least: f64, most: f64 },
+    #[error("target is {0:?} but must be a name of 1 to 64 characters")]
+    Target(String),
+    /// H.264 level 4.1, the most that every Cast device plays, ends at 1080p30.
+    #[error("frame_rate is {0} but 1080p ends at 30; ask for less, or for quality 720p")]
+    FrameRate(u32),
     #[error("auth: {0}")]
     Auth(String),
 }
 
+/// Of requests that name none: they replace one another, as with one TV.
+const DEFAULT_TARGET: &str = "default";
 /// A year: beyond it, "for ever" is what was meant.
 const LONGEST: f64 = 31_536_000.0;
 /// Chromium's own limits for page zoom.
@@ -180,10 +184,8 @@ impl StartRequest {
     /// # Errors
     /// The first thing that makes no sense.
     pub fn into_spec(self) -> Result<SessionSpec, RequestError> {
-        let url = Url::parse(&self.url).map_err(|cause| RequestError::Url {
-            url: self.url,
-            cause: cause.to_string(),
-        })?;
+        let url = Url::parse(&self.url)
+            .map_err(|cause| RequestError::Url { url: self.url, cause: cause.to_string() })?;
         let duration = match self.duration {
             None => None,
             Some(seconds) if seconds > 0.0 && seconds <= LONGEST => {
@@ -195,7 +197,16 @@ impl StartRequest {
         let scale = within("scale", self.scale.unwrap_or(1.0), SCALE)?;
         check_auth(&self.auth)?;
         let size = self.quality.size();
+        let target = self.target.unwrap_or_else(|| DEFAULT_TARGET.to_owned());
+        if target.is_empty() || target.len() > 64 || target.chars().any(char::is_control) {
+            return Err(RequestError::Target(target));
+        }
+        let frame_rate = self.frame_rate.unwrap_or(FrameRate::DEFAULT);
+        if frame_rate > FrameRate::DEFAULT && self.quality == Quality::Hd1080 {
+            return Err(RequestError::FrameRate(frame_rate.per_second()));
+        }
         Ok(SessionSpec {
+            target,
             page: PageSpec {
                 url,
                 size,
@@ -204,11 +215,7 @@ impl StartRequest {
                 auth: self.auth,
                 accept_certificates_of: Vec::new(),
             },
-            encoder: EncoderSpec {
-                size,
-                frame_rate: self.frame_rate.unwrap_or(FrameRate::DEFAULT),
-                bit_rate: self.quality.bit_rate(),
-            },
+            encoder: EncoderSpec { size, frame_rate, bit_rate: self.quality.bit_rate() },
             quality: self.quality,
             mode: self.mode,
             audio: self.audio,
@@ -221,12 +228,7 @@ fn within(name: &'static str, value: f64, (least, most): (f64, f64)) -> Result<f
     if (least..=most).contains(&value) {
         Ok(value)
     } else {
-        Err(RequestError::Range {
-            name,
-            value,
-            least,
-            most,
-        })
+        Err(RequestError::Range { name, value, least, most })
     }
 }
 
@@ -235,16 +237,12 @@ fn within(name: &'static str, value: f64, (least, most): (f64, f64)) -> Result<f
 fn check_auth(auth: &Auth) -> Result<(), RequestError> {
     let token = |name: &str| {
         !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
     for (kind, names) in [("cookie", &auth.cookies), ("header", &auth.headers)] {
         for (name, value) in names {
             if !token(name) {
-                return Err(RequestError::Auth(format!(
-                    "{name:?} cannot be a {kind}'s name"
-                )));
+                return Err(RequestError::Auth(format!("{name:?} cannot be a {kind}'s name")));
             }
             if value.chars().any(char::is_control) || (kind == "cookie" && value.contains(';')) {
                 return Err(RequestError::Auth(format!(
@@ -274,10 +272,7 @@ mod tests {
         assert_eq!(spec.quality, Quality::Hd1080);
         assert_eq!(spec.encoder.size, Size::new(1920, 1080));
         assert_eq!(spec.encoder.bit_rate, BitRate::from_kbit(5000));
-        assert_eq!(
-            (spec.mode, spec.audio, spec.duration),
-            (Mode::Hls, Audio::Silent, None)
-        );
+        assert_eq!((spec.mode, spec.audio, spec.duration), (Mode::Hls, Audio::Silent, None));
     }
 
     #[test]
@@ -292,10 +287,7 @@ mod tests {
     fn durations_are_positive() {
         for bad in ["-1", "0", "1e12"] {
             let json = format!(r#"{{"url": "http://x/", "duration": {bad}}}"#);
-            assert!(
-                matches!(spec(&json), Err(RequestError::Duration(_))),
-                "{bad}"
-            );
+            assert!(matches!(spec(&json), Err(RequestError::Duration(_))), "{bad}");
         }
         let spec = spec(r#"{"url": "http://x/", "duration": 90}"#).unwrap();
         assert_eq!(spec.duration, Some(Duration::from_secs(90)));
@@ -318,10 +310,7 @@ mod tests {
         )
         .unwrap();
         let shown = format!("{spec:?}");
-        assert!(
-            shown.contains("sid") && shown.contains("hassTokens"),
-            "{shown}"
-        );
+        assert!(shown.contains("sid") && shown.contains("hassTokens"), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");
     }
 

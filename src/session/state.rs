@@ -125,10 +125,7 @@ pub(super) struct Machine {
 impl Machine {
     /// A session that shows a page of `host`, until `ends_at`.
     pub(super) fn new(host: &str, ends_at: Option<MediaTime>) -> Self {
-        let opening = Slate {
-            title: "Opening the dashboard".to_owned(),
-            detail: host.to_owned(),
-        };
+        let opening = Slate { title: "Opening the dashboard".to_owned(), detail: host.to_owned() };
         Self {
             shown: Some(opening.clone()),
             opening,
@@ -188,10 +185,7 @@ impl Machine {
             }
             Event::PageFailed(failure) => {
                 let retry = Some(self.page_backoff.failed(now).max(now + RELOAD_PAUSE));
-                self.page = Page::Failed {
-                    why: failure.to_string(),
-                    retry,
-                };
+                self.page = Page::Failed { why: failure.to_string(), retry };
                 Vec::new()
             }
             Event::BrowserGone { why } => self.browser_gone(now, why),
@@ -215,10 +209,7 @@ impl Machine {
             (Page::Failed { retry, .. }, Part::Up) => *retry,
             _ => None,
         };
-        [part(self.encoder), part(self.browser), page, self.ends_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [part(self.encoder), part(self.browser), page, self.ends_at].into_iter().flatten().min()
     }
 
     pub(super) const fn end(&self) -> Option<EndReason> {
@@ -235,11 +226,7 @@ impl Machine {
             Page::Failed { why, .. } => Some(why),
             Page::Loading | Page::Loaded => None,
         };
-        self.encoder_trouble
-            .as_ref()
-            .or(self.browser_trouble.as_ref())
-            .or(page)
-            .cloned()
+        self.encoder_trouble.as_ref().or(self.browser_trouble.as_ref()).or(page).cloned()
     }
 
     pub(super) fn view(&self) -> StateView {
@@ -275,10 +262,7 @@ impl Machine {
             (Page::Loaded, None) if self.visible => None,
             (_, Some(problem)) => Some(Slate {
                 title: "The dashboard cannot be shown".to_owned(),
-                detail: format!(
-                    "{}\n{problem}\nTrying again by itself.",
-                    self.opening.detail
-                ),
+                detail: format!("{}\n{problem}\nTrying again by itself.", self.opening.detail),
             }),
             _ => Some(self.opening.clone()),
         };
@@ -295,9 +279,7 @@ impl Machine {
         if matches!(self.encoder, Part::Down { .. }) {
             return Vec::new();
         }
-        self.encoder = Part::Down {
-            retry: self.encoder_backoff.failed(now),
-        };
+        self.encoder = Part::Down { retry: self.encoder_backoff.failed(now) };
         self.encoder_trouble = Some(why);
         self.forget_browser();
         self.browser = Part::Down { retry: now };
@@ -308,9 +290,7 @@ impl Machine {
         if matches!(self.browser, Part::Down { .. }) {
             return Vec::new();
         }
-        self.browser = Part::Down {
-            retry: self.browser_backoff.failed(now),
-        };
+        self.browser = Part::Down { retry: self.browser_backoff.failed(now) };
         self.browser_trouble = Some(why);
         self.forget_browser();
         vec![Effect::EndBrowser]

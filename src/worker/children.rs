@@ -6,9 +6,11 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use super::{
     link::{Inbound, Outbound, serve},
@@ -22,7 +24,10 @@ use crate::{
 };
 
 /// Where a worker finds its connection, as with systemd's `Accept=yes` sockets.
-const CONNECTION: i32 = 3;
+pub const CONNECTION: i32 = 3;
+
+/// A worker that was told to end gets this long, which is more than Chromium ever needed.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Starts this program again for each worker.
 #[derive(Debug)]
@@ -32,16 +37,13 @@ pub struct Children {
     runtime: PathBuf,
     /// What to add to the browser worker's command line.
     browser_arguments: Vec<OsString>,
+    browsers: AtomicU32,
 }
 
 impl Children {
     /// Workers are `program worker …`; sessions get their directories in `runtime`.
     pub fn new(program: PathBuf, runtime: PathBuf, browser_arguments: Vec<OsString>) -> Self {
-        Self {
-            program,
-            runtime,
-            browser_arguments,
-        }
+        Self { program, runtime, browser_arguments, browsers: AtomicU32::new(0) }
     }
 
     fn directory(&self, session: &SessionId) -> PathBuf {
@@ -55,20 +57,24 @@ impl Children {
     {
         let (ours, theirs) = wire::pair()?;
         let mut command = Command::new(&self.program);
-        command
-            .arg("worker")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        command.arg("worker").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
         give(&mut command, theirs);
         let mut child = command.spawn()?;
-        let link = serve(ours, what)?;
-        // The worker ends when its connection does; somebody must still take note of it.
+        let (link, closing) = serve(ours, what)?;
         tokio::spawn(async move {
-            match child.wait().await {
-                Ok(status) if status.success() => tracing::debug!("the {what} ended"),
-                Ok(status) => tracing::warn!(%status, "the {what} ended"),
-                Err(error) => tracing::warn!(%error, "waiting for the {what}"),
+            let ended = tokio::select! {
+                ended = child.wait() => Some(ended),
+                _ = closing => timeout(PATIENCE, child.wait()).await.ok(),
+            };
+            match ended {
+                Some(Ok(status)) if status.success() => tracing::debug!("the {what} ended"),
+                Some(Ok(status)) => tracing::warn!(%status, "the {what} ended"),
+                Some(Err(error)) => tracing::warn!(%error, "waiting for the {what}"),
+                None => {
+                    tracing::warn!("the {what} does not end, killing it");
+                    // It can only fail when it has ended just now.
+                    drop(child.kill().await);
+                }
             }
         });
         Ok(link)
@@ -110,14 +116,12 @@ impl Workers for Children {
         session: &'a SessionId,
     ) -> Starting<'a, BrowserCommand, BrowserEvent> {
         Box::pin(async {
-            let directory = self.directory(session);
-            clear(&directory)?;
+            // The browser before may still be on its way out of a directory of its own.
+            let number = self.browsers.fetch_add(1, Ordering::Relaxed);
+            let directory = self.directory(session).join(format!("browser-{number}"));
             fs::create_dir_all(&directory)?;
-            let mut arguments = vec![
-                "browser".as_ref(),
-                "--directory".as_ref(),
-                directory.as_os_str(),
-            ];
+            let mut arguments =
+                vec!["browser".as_ref(), "--directory".as_ref(), directory.as_os_str()];
             arguments.extend(self.browser_arguments.iter().map(OsString::as_os_str));
             self.start(&arguments, "browser worker")
         })

@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::Shutdown;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::mpsc,
+    task::JoinHandle,
 };
 
 use super::wire::{self, Assembler, Message, Received};
@@ -81,20 +83,18 @@ impl Inbound for BrowserCommand {}
 ///
 /// # Errors
 /// A value that cannot be written; a bug of ours.
-pub(super) fn encode(message: &impl Outbound) -> io::Result<Vec<u8>> {
+pub fn encode(message: &impl Outbound) -> io::Result<Vec<u8>> {
     postcard::to_stdvec(&(VERSION, message)).map_err(io::Error::other)
 }
 
 /// # Errors
 /// The bytes are not such a message, or of another version of this program.
-pub(super) fn decode<M: Inbound>(message: Message) -> io::Result<M> {
+pub fn decode<M: Inbound>(message: Message) -> io::Result<M> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let (version, rest): (u32, _) =
         postcard::take_from_bytes(&message.bytes).map_err(|error| invalid(error.to_string()))?;
     if version != VERSION {
-        return Err(invalid(format!(
-            "the peer speaks version {version}, not {VERSION}"
-        )));
+        return Err(invalid(format!("the peer speaks version {version}, not {VERSION}")));
     }
     let mut decoded: M = postcard::from_bytes(rest).map_err(|error| invalid(error.to_string()))?;
     if let Some(descriptor) = message.descriptor {
@@ -103,11 +103,15 @@ pub(super) fn decode<M: Inbound>(message: Message) -> io::Result<M> {
     Ok(decoded)
 }
 
-/// Serves a connection from two tasks until either end is gone. `what` names the peer in the log.
+/// Serves a connection from two tasks until either end is gone. `what` names the peer in the log. The
+/// handle's task is over when the peer has been told that no more comes.
 ///
 /// # Errors
 /// The socket cannot be watched.
-pub(super) fn serve<Out, In>(socket: OwnedFd, what: &'static str) -> io::Result<Link<Out, In>>
+pub fn serve<Out, In>(
+    socket: OwnedFd,
+    what: &'static str,
+) -> io::Result<(Link<Out, In>, JoinHandle<()>)>
 where
     Out: Outbound + Send + Sync + 'static,
     In: Inbound + Send + 'static,
@@ -119,7 +123,7 @@ where
     let socket = Arc::new(socket.map_err(io::Error::from)?);
     let (to_worker, mut outgoing) = mpsc::channel::<Out>(COMMANDS);
     let (incoming, from_worker) = mpsc::channel(EVENTS);
-    let reader = tokio::spawn({
+    tokio::spawn({
         let socket = Arc::clone(&socket);
         async move {
             let mut assembler = Assembler::default();
@@ -139,7 +143,7 @@ where
             }
         }
     });
-    tokio::spawn(async move {
+    let closing = tokio::spawn(async move {
         while let Some(message) = outgoing.recv().await {
             match tokio::time::timeout(SEND_LIMIT, send(&socket, &message)).await {
                 Ok(Ok(())) => {}
@@ -153,13 +157,11 @@ where
                 }
             }
         }
-        // Without commands there is no session: the connection closes when both tasks have gone.
-        reader.abort();
+        // The peer reads the end and winds up; the reader hears it until it is gone. An error means
+        // that it has gone already.
+        let _ = rustix::net::shutdown(socket.get_ref(), Shutdown::Write);
     });
-    Ok(Link {
-        to_worker,
-        from_worker,
-    })
+    Ok((Link { to_worker, from_worker }, closing))
 }
 
 async fn send(socket: &AsyncFd<OwnedFd>, message: &impl Outbound) -> io::Result<()> {
@@ -168,9 +170,7 @@ async fn send(socket: &AsyncFd<OwnedFd>, message: &impl Outbound) -> io::Result<
     for (mark, bytes) in wire::datagrams(&bytes) {
         let descriptor = descriptor.filter(|_| mark == 0);
         socket
-            .async_io(Interest::WRITABLE, |fd| {
-                wire::send(fd.as_fd(), (mark, bytes), descriptor)
-            })
+            .async_io(Interest::WRITABLE, |fd| wire::send(fd.as_fd(), (mark, bytes), descriptor))
             .await?;
     }
     Ok(())
@@ -181,9 +181,8 @@ async fn receive<In: Inbound>(
     assembler: &mut Assembler,
 ) -> io::Result<Option<In>> {
     loop {
-        let received = socket
-            .async_io(Interest::READABLE, |fd| assembler.receive(fd.as_fd()))
-            .await?;
+        let received =
+            socket.async_io(Interest::READABLE, |fd| assembler.receive(fd.as_fd())).await?;
         match received {
             Received::Part => {}
             Received::Message(message) => return decode(message).map(Some),
@@ -207,7 +206,7 @@ mod tests {
         Out: Outbound + Send + Sync + 'static,
         In: Inbound + Send + 'static,
     {
-        serve(socket, "peer").unwrap()
+        serve(socket, "peer").unwrap().0
     }
 
     #[tokio::test]
@@ -218,11 +217,7 @@ mod tests {
         for second in 0..40_u64 {
             let data = vec![u8::try_from(second).unwrap(); 150_000].into();
             let time = MediaTime::from_ticks(second * 90_000);
-            let packet = EncoderEvent::Packet(Packet {
-                time,
-                idr: true,
-                data,
-            });
+            let packet = EncoderEvent::Packet(Packet { time, idr: true, data });
             worker.to_worker.send(packet).await.unwrap();
             let Some(EncoderEvent::Packet(packet)) = daemon.from_worker.recv().await else {
                 panic!("not a packet");
@@ -238,16 +233,9 @@ mod tests {
         let daemon: Link<EncoderCommand, EncoderEvent> = link(a);
         let mut worker: Link<EncoderEvent, EncoderCommand> = link(b);
         let socket = wire::pair().unwrap().0;
-        daemon
-            .to_worker
-            .send(EncoderCommand::Display(Some(socket)))
-            .await
-            .unwrap();
+        daemon.to_worker.send(EncoderCommand::Display(Some(socket))).await.unwrap();
         let received = worker.from_worker.recv().await;
-        assert!(
-            matches!(received, Some(EncoderCommand::Display(Some(_)))),
-            "{received:?}"
-        );
+        assert!(matches!(received, Some(EncoderCommand::Display(Some(_)))), "{received:?}");
     }
 
     #[tokio::test]
@@ -262,32 +250,16 @@ mod tests {
     #[test]
     fn another_version_is_named() {
         let bytes = postcard::to_stdvec(&(VERSION + 1, BrowserCommand::Reload)).unwrap();
-        let error = decode::<BrowserCommand>(Message {
-            bytes,
-            descriptor: None,
-        })
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("version {}", VERSION + 1)),
-            "{error}"
-        );
+        let error = decode::<BrowserCommand>(Message { bytes, descriptor: None }).unwrap_err();
+        assert!(error.to_string().contains(&format!("version {}", VERSION + 1)), "{error}");
     }
 
     #[test]
     fn failures_keep_their_facts() {
         let event = BrowserEvent::Failed(PageFailure::Http { status: 503 });
         let bytes = encode(&event).unwrap();
-        let decoded = decode::<BrowserEvent>(Message {
-            bytes,
-            descriptor: None,
-        })
-        .unwrap();
-        assert!(matches!(
-            decoded,
-            BrowserEvent::Failed(PageFailure::Http { status: 503 })
-        ));
+        let decoded = decode::<BrowserEvent>(Message { bytes, descriptor: None }).unwrap();
+        assert!(matches!(decoded, BrowserEvent::Failed(PageFailure::Http { status: 503 })));
     }
 
     proptest! {

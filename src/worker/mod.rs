@@ -8,5 +8,5 @@ mod children;
 mod link;
 pub mod wire;
 
-pub use children::Children;
-pub use link::{Inbound, Outbound, VERSION};
+pub use children::{CONNECTION, Children};
+pub use link::{Inbound, Outbound, VERSION, decode, encode, serve};

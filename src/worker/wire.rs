@@ -31,12 +31,7 @@ const MORE: u8 = 1;
 /// # Errors
 /// The kernel has no descriptors left.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?)
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
 /// The datagrams of one message, in order.
@@ -95,11 +90,7 @@ pub struct Message {
 
 impl Default for Assembler {
     fn default() -> Self {
-        Self {
-            datagram: vec![0; DATAGRAM],
-            message: Vec::new(),
-            descriptor: None,
-        }
+        Self { datagram: vec![0; DATAGRAM], message: Vec::new(), descriptor: None }
     }
 }
 
@@ -200,10 +191,7 @@ mod tests {
         let (a, b) = pair().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| Blocking(a).send(message, None).unwrap());
-            Blocking(b)
-                .receive(&mut Assembler::default())
-                .unwrap()
-                .unwrap()
+            Blocking(b).receive(&mut Assembler::default()).unwrap().unwrap()
         })
     }
 
@@ -214,15 +202,10 @@ mod tests {
         std::io::Write::write_all(&mut file, b"hello").unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
         Blocking(&a).send(b"take this", Some(file.as_fd())).unwrap();
-        let message = Blocking(&b)
-            .receive(&mut Assembler::default())
-            .unwrap()
-            .unwrap();
+        let message = Blocking(&b).receive(&mut Assembler::default()).unwrap().unwrap();
         assert_eq!(message.bytes, b"take this");
         let mut text = String::new();
-        File::from(message.descriptor.unwrap())
-            .read_to_string(&mut text)
-            .unwrap();
+        File::from(message.descriptor.unwrap()).read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
     }
 
@@ -230,12 +213,7 @@ mod tests {
     fn the_end_of_the_other_side_is_the_end() {
         let (a, b) = pair().unwrap();
         drop(a);
-        assert!(
-            Blocking(b)
-                .receive(&mut Assembler::default())
-                .unwrap()
-                .is_none()
-        );
+        assert!(Blocking(b).receive(&mut Assembler::default()).unwrap().is_none());
     }
 
     #[test]

@@ -32,10 +32,8 @@ impl Placement {
             let to = u32::try_from(to.max(0)).unwrap_or(u32::MAX).min(most);
             (from, to.saturating_sub(from))
         };
-        let ((x, width), (y, height)) = (
-            clip(x, size.width, output.width),
-            clip(y, size.height, output.height),
-        );
+        let ((x, width), (y, height)) =
+            (clip(x, size.width, output.width), clip(y, size.height, output.height));
         let rect = Rect::new(x, y, width, height);
         (!rect.is_empty()).then_some(rect)
     }
@@ -63,10 +61,7 @@ impl Placement {
         // A scaled picture's edge mixes into the neighbouring pixel.
         let slack = if self.unscaled().is_some() { 0.0 } else { 1.0 };
         let (x, y) = (whole(left - slack), whole(top - slack));
-        let (right, bottom) = (
-            whole((right + slack).ceil()),
-            whole((bottom + slack).ceil()),
-        );
+        let (right, bottom) = (whole((right + slack).ceil()), whole((bottom + slack).ceil()));
         let rect = Rect::new(x, y, right.saturating_sub(x), bottom.saturating_sub(y));
         rect.intersection(self.visible(output)?)
     }
@@ -136,8 +131,7 @@ impl Pixels<'_> {
             return None;
         }
         let begin = y * self.stride + x * 4;
-        self.bytes
-            .get(begin..begin + (width as usize).min(columns - x) * 4)
+        self.bytes.get(begin..begin + (width as usize).min(columns - x) * 4)
     }
 
     fn pixel(&self, x: u32, y: u32) -> Option<[u8; 4]> {
@@ -204,31 +198,20 @@ mod tests {
 
     fn place(x: i32, y: i32, size: Size) -> Placement {
         let source = [0.0, 0.0, f64::from(size.width), f64::from(size.height)];
-        Placement {
-            source,
-            target: (x, y, size),
-        }
+        Placement { source, target: (x, y, size) }
     }
 
     #[test]
     fn a_layer_that_sticks_out_is_clipped() {
         let size = Size::new(3, 3);
         let bytes: Vec<u8> = (0..9_u8).flat_map(|n| [n + 1, 0, 0, 255]).collect();
-        let layer = Pixels {
-            bytes: &bytes,
-            size,
-            stride: 12,
-        };
+        let layer = Pixels { bytes: &bytes, size, stride: 12 };
         let mut output = vec![0; OUTPUT.pixels() * 4];
         let placement = place(-1, 1, size);
         let visible = placement.visible(OUTPUT).unwrap();
         assert_eq!(visible, Rect::new(0, 1, 2, 2));
         blit(&mut output, OUTPUT, visible, layer, &placement, true);
-        assert_eq!(
-            at(&output, 0, 1)[0],
-            2,
-            "the layer's second column is the first seen"
-        );
+        assert_eq!(at(&output, 0, 1)[0], 2, "the layer's second column is the first seen");
         assert_eq!(at(&output, 1, 2)[0], 6);
         assert_eq!(at(&output, 2, 1)[0], 0);
         assert_eq!(at(&output, 0, 0)[0], 0);
@@ -236,31 +219,11 @@ mod tests {
 
     #[test]
     fn one_pixel_covers_its_whole_target() {
-        let layer = Pixels {
-            bytes: &[1, 2, 3, 255],
-            size: Size::new(1, 1),
-            stride: 4,
-        };
-        let placement = Placement {
-            source: [0.0, 0.0, 1.0, 1.0],
-            target: (0, 0, OUTPUT),
-        };
+        let layer = Pixels { bytes: &[1, 2, 3, 255], size: Size::new(1, 1), stride: 4 };
+        let placement = Placement { source: [0.0, 0.0, 1.0, 1.0], target: (0, 0, OUTPUT) };
         let mut output = vec![0; OUTPUT.pixels() * 4];
-        blit(
-            &mut output,
-            OUTPUT,
-            Rect::whole(OUTPUT),
-            layer,
-            &placement,
-            true,
-        );
-        assert!(
-            output
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .all(|pixel| *pixel == [1, 2, 3, 255])
-        );
+        blit(&mut output, OUTPUT, Rect::whole(OUTPUT), layer, &placement, true);
+        assert!(output.as_chunks::<4>().0.iter().all(|pixel| *pixel == [1, 2, 3, 255]));
     }
 
     #[test]
@@ -279,10 +242,8 @@ mod tests {
             placement.to_output([5.0, 5.0, 2.0, 2.0], output),
             Some(Rect::new(15, 25, 2, 2))
         );
-        let doubled = Placement {
-            source: [0.0, 0.0, 50.0, 50.0],
-            target: (0, 0, Size::new(100, 100)),
-        };
+        let doubled =
+            Placement { source: [0.0, 0.0, 50.0, 50.0], target: (0, 0, Size::new(100, 100)) };
         let rect = doubled.to_output([10.0, 10.0, 5.0, 5.0], output).unwrap();
         assert_eq!(rect, Rect::new(19, 19, 12, 12));
         assert_eq!(placement.to_output([60.0, 0.0, 5.0, 5.0], output), None);
@@ -290,23 +251,9 @@ mod tests {
 
     #[test]
     fn a_buffer_shorter_than_it_says_draws_what_is_there() {
-        let layer = Pixels {
-            bytes: &[7; 8],
-            size: Size::new(4, 3),
-            stride: 16,
-        };
+        let layer = Pixels { bytes: &[7; 8], size: Size::new(4, 3), stride: 16 };
         let mut output = vec![0; OUTPUT.pixels() * 4];
-        blit(
-            &mut output,
-            OUTPUT,
-            Rect::whole(OUTPUT),
-            layer,
-            &place(0, 0, OUTPUT),
-            true,
-        );
-        assert!(
-            output.iter().all(|&byte| byte == 0),
-            "a row that is cut short is not drawn"
-        );
+        blit(&mut output, OUTPUT, Rect::whole(OUTPUT), layer, &place(0, 0, OUTPUT), true);
+        assert!(output.iter().all(|&byte| byte == 0), "a row that is cut short is not drawn");
     }
 }

@@ -81,16 +81,11 @@ impl Compositor {
                 }
             })
             .map_err(CompositorError::Start)?;
-        let compositor = Self {
-            to_compositor,
-            thread: Some(thread),
-        };
+        let compositor = Self { to_compositor, thread: Some(thread) };
         match started.recv() {
             Ok(Ok(())) => Ok(compositor),
             Ok(Err(error)) => Err(CompositorError::Start(error)),
-            Err(_) => Err(CompositorError::Start(io::Error::other(
-                "the thread ended at once",
-            ))),
+            Err(_) => Err(CompositorError::Start(io::Error::other("the thread ended at once"))),
         }
     }
 
@@ -149,16 +144,8 @@ impl Loop {
                 },
             )
             .map_err(|error| io::Error::other(error.error))?;
-        let running = Running {
-            state,
-            handle,
-            listening: None,
-            quit: false,
-        };
-        Ok(Self {
-            event_loop,
-            running,
-        })
+        let running = Running { state, handle, listening: None, quit: false };
+        Ok(Self { event_loop, running })
     }
 
     fn run(mut self) {
@@ -196,11 +183,8 @@ impl Running {
             match listener.accept() {
                 Ok((stream, _)) => {
                     let client = Arc::new(ClientState::default());
-                    if let Err(error) = running
-                        .state
-                        .display()
-                        .clone()
-                        .insert_client(stream, client)
+                    if let Err(error) =
+                        running.state.display().clone().insert_client(stream, client)
                     {
                         tracing::warn!(%error, "the browser could not join the display");
                     }

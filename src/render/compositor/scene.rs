@@ -48,9 +48,7 @@ pub(super) fn commit(
     surface: &WlSurface,
 ) -> Vec<smithay::reexports::wayland_server::protocol::wl_callback::WlCallback> {
     with_states(surface, |states| {
-        states
-            .data_map
-            .insert_if_missing(RefCell::<Content>::default);
+        states.data_map.insert_if_missing(RefCell::<Content>::default);
         let mut cached = states.cached_state.get::<SurfaceAttributes>();
         let attributes = cached.current();
         if let Some(content) = states.data_map.get::<RefCell<Content>>() {
@@ -99,17 +97,11 @@ impl Content {
 impl Buffer {
     fn inspect(wl: WlBuffer, attributes: &SurfaceAttributes) -> Option<Self> {
         if get_single_pixel_buffer(&wl).is_ok() {
-            return Some(Self {
-                wl,
-                size: Size::new(1, 1),
-                opaque: false,
-            });
+            return Some(Self { wl, size: Size::new(1, 1), opaque: false });
         }
         let metadata = with_buffer_contents(&wl, |_, _, metadata| metadata).ok()?;
-        let size = Size::new(
-            u32::try_from(metadata.width).ok()?,
-            u32::try_from(metadata.height).ok()?,
-        );
+        let size =
+            Size::new(u32::try_from(metadata.width).ok()?, u32::try_from(metadata.height).ok()?);
         let opaque = metadata.format == wl_shm::Format::Xrgb8888
             || covers(attributes, metadata.width, metadata.height);
         Some(Self { wl, size, opaque })
@@ -120,10 +112,7 @@ impl Buffer {
 fn covers(attributes: &SurfaceAttributes, width: i32, height: i32) -> bool {
     let scale = attributes.buffer_scale.max(1);
     attributes.opaque_region.as_ref().is_some_and(|region| {
-        region
-            .rects
-            .iter()
-            .all(|(kind, _)| matches!(kind, RectangleKind::Add))
+        region.rects.iter().all(|(kind, _)| matches!(kind, RectangleKind::Add))
             && region.rects.iter().any(|(_, rect)| {
                 rect.loc.x <= 0
                     && rect.loc.y <= 0
@@ -162,10 +151,8 @@ impl Scene {
         for (root, place) in roots {
             collect(root, *place, size, &mut layers, &mut damage);
         }
-        let now: Vec<_> = layers
-            .iter()
-            .map(|layer| (layer.surface.id(), layer.placement))
-            .collect();
+        let now: Vec<_> =
+            layers.iter().map(|layer| (layer.surface.id(), layer.placement)).collect();
         if now != self.drawn {
             let moved = self.drawn.iter().filter(|old| !now.contains(old));
             let arrived = now.iter().filter(|new| !self.drawn.contains(new));
@@ -194,15 +181,8 @@ fn collect(
     // at its turn for itself.
     let position = |states: &SurfaceData, parent: &(i32, i32)| {
         if states.role == Some("subsurface") {
-            let location = states
-                .cached_state
-                .get::<SubsurfaceCachedState>()
-                .current()
-                .location;
-            (
-                parent.0.saturating_add(location.x),
-                parent.1.saturating_add(location.y),
-            )
+            let location = states.cached_state.get::<SubsurfaceCachedState>().current().location;
+            (parent.0.saturating_add(location.x), parent.1.saturating_add(location.y))
         } else {
             *parent
         }
@@ -223,10 +203,7 @@ fn collect(
             let Some(placement) = placement(states, buffer.size, position(states, parent)) else {
                 return;
             };
-            for rect in changed
-                .iter()
-                .filter_map(|rect| placement.to_output(*rect, output))
-            {
+            for rect in changed.iter().filter_map(|rect| placement.to_output(*rect, output)) {
                 damage.add(rect);
             }
             layers.push(Layer {
@@ -243,13 +220,7 @@ fn collect(
 
 /// How a surface's buffer lies on the output; `None` when it has no size.
 fn placement(states: &SurfaceData, buffer: Size, (x, y): (i32, i32)) -> Option<Placement> {
-    let scale = f64::from(
-        states
-            .cached_state
-            .get::<SurfaceAttributes>()
-            .current()
-            .buffer_scale,
-    );
+    let scale = f64::from(states.cached_state.get::<SurfaceAttributes>().current().buffer_scale);
     let viewport = *states.cached_state.get::<ViewportCachedState>().current();
     let whole = [0.0, 0.0, f64::from(buffer.width), f64::from(buffer.height)];
     let source = viewport.src.map_or(whole, |src| {
@@ -260,30 +231,19 @@ fn placement(states: &SurfaceData, buffer: Size, (x, y): (i32, i32)) -> Option<P
         Some(size) => Size::new(side(size.w)?, side(size.h)?),
         None => {
             let scale = u32::try_from(
-                states
-                    .cached_state
-                    .get::<SurfaceAttributes>()
-                    .current()
-                    .buffer_scale
-                    .max(1),
+                states.cached_state.get::<SurfaceAttributes>().current().buffer_scale.max(1),
             )
             .ok()?;
             Size::new(buffer.width / scale, buffer.height / scale)
         }
     };
-    (target.width > 0 && target.height > 0).then_some(Placement {
-        source,
-        target: (x, y, target),
-    })
+    (target.width > 0 && target.height > 0).then_some(Placement { source, target: (x, y, target) })
 }
 
 fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size) {
     let covers = |layer: &Layer| {
         layer.opaque
-            && layer
-                .placement
-                .visible(size)
-                .is_some_and(|visible| visible.union(rect) == visible)
+            && layer.placement.visible(size).is_some_and(|visible| visible.union(rect) == visible)
     };
     // Nothing below the last layer that hides everything needs drawing.
     let lowest = layers.iter().rposition(covers);
@@ -291,10 +251,8 @@ fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size) {
         draw::clear(output, size, rect);
     }
     for layer in &layers[lowest.unwrap_or(0)..] {
-        let Some(part) = layer
-            .placement
-            .visible(size)
-            .and_then(|visible| visible.intersection(rect))
+        let Some(part) =
+            layer.placement.visible(size).and_then(|visible| visible.intersection(rect))
         else {
             continue;
         };

@@ -78,12 +78,7 @@ impl State {
             refresh: i32::try_from(clock.per_second() * 1000).unwrap_or(i32::MAX),
         };
         output.create_global::<Self>(display);
-        output.change_current_state(
-            Some(mode),
-            Some(Transform::Normal),
-            None,
-            Some((0, 0).into()),
-        );
+        output.change_current_state(Some(mode), Some(Transform::Normal), None, Some((0, 0).into()));
         output.set_preferred(mode);
         Self {
             globals: Globals {
@@ -116,18 +111,12 @@ impl State {
     pub(super) fn committed(&mut self, surface: &WlSurface, callbacks: Vec<WlCallback>) {
         self.callbacks.extend(callbacks);
         self.needs_drawing = true;
-        if let Some(window) = self
-            .windows
-            .iter()
-            .find(|window| window.wl_surface() == surface)
+        if let Some(window) = self.windows.iter().find(|window| window.wl_surface() == surface)
             && !window.is_initial_configure_sent()
         {
             window.send_configure();
         }
-        if let Some(popup) = self
-            .popups
-            .iter()
-            .find(|popup| popup.wl_surface() == surface)
+        if let Some(popup) = self.popups.iter().find(|popup| popup.wl_surface() == surface)
             && !popup.is_initial_configure_sent()
             && let Err(error) = popup.send_configure()
         {
@@ -165,9 +154,7 @@ impl State {
 
     /// Puts a popup where it asks to be, moved so that it stays on the screen.
     pub(super) fn place_popup(&mut self, popup: &PopupSurface, positioner: PositionerState) {
-        let parent = popup
-            .get_parent_surface()
-            .map_or((0, 0), |parent| self.position(&parent));
+        let parent = popup.get_parent_surface().map_or((0, 0), |parent| self.position(&parent));
         let size = self.screen.size();
         let screen: Rectangle<i32, Logical> = Rectangle::new(
             (-parent.0, -parent.1).into(),
@@ -192,10 +179,7 @@ impl State {
                 break;
             };
             let location = popup.with_pending_state(|state| state.geometry.loc);
-            place = (
-                place.0.saturating_add(location.x),
-                place.1.saturating_add(location.y),
-            );
+            place = (place.0.saturating_add(location.x), place.1.saturating_add(location.y));
             match popup.get_parent_surface() {
                 Some(parent) => root = parent,
                 None => break,
@@ -214,10 +198,7 @@ impl State {
         };
         let mut roots = vec![(window.wl_surface().clone(), (0, 0))];
         for popup in self.popups.iter().filter(|popup| popup.alive()) {
-            roots.push((
-                popup.wl_surface().clone(),
-                self.position(popup.wl_surface()),
-            ));
+            roots.push((popup.wl_surface().clone(), self.position(popup.wl_surface())));
         }
         let size = self.screen.size();
         let mut drew = false;

@@ -48,21 +48,10 @@ fn encoder_and_browser_start_together() {
 fn the_display_is_plugged_when_both_ends_are_there_whichever_comes_first() {
     let mut first = machine();
     assert_eq!(first.handle(at(0), Event::DisplayReady), []);
-    assert!(
-        first
-            .handle(at(0), Event::EncoderStarted)
-            .contains(&Effect::PlugDisplay)
-    );
+    assert!(first.handle(at(0), Event::EncoderStarted).contains(&Effect::PlugDisplay));
     let mut second = machine();
-    assert!(
-        !second
-            .handle(at(0), Event::EncoderStarted)
-            .contains(&Effect::PlugDisplay)
-    );
-    assert_eq!(
-        second.handle(at(0), Event::DisplayReady),
-        [Effect::PlugDisplay]
-    );
+    assert!(!second.handle(at(0), Event::EncoderStarted).contains(&Effect::PlugDisplay));
+    assert_eq!(second.handle(at(0), Event::DisplayReady), [Effect::PlugDisplay]);
 }
 
 #[test]
@@ -72,35 +61,21 @@ fn the_page_is_shown_only_when_loaded_and_drawn() {
     assert_eq!(slates(&effects), [Some("Opening the dashboard")]);
     assert_eq!(machine.handle(at(1), Event::PageVisible), []);
     assert_eq!(machine.view().name, "starting");
-    assert_eq!(
-        machine.handle(at(2), Event::PageLoaded),
-        [Effect::Show(None)]
-    );
+    assert_eq!(machine.handle(at(2), Event::PageLoaded), [Effect::Show(None)]);
     assert_eq!(machine.view().name, "live");
 }
 
 #[test]
 fn a_failed_page_gives_a_slate_with_the_reason_and_is_tried_again() {
     let mut machine = live();
-    let effects = machine.handle(
-        at(100),
-        Event::PageFailed(PageFailure::Http { status: 502 }),
-    );
-    let [Effect::Show(Some(slate))] = &effects[..] else {
-        panic!("{effects:?}")
-    };
-    assert!(
-        slate.detail.contains("502") && slate.detail.contains("dash.lan"),
-        "{slate:?}"
-    );
+    let effects = machine.handle(at(100), Event::PageFailed(PageFailure::Http { status: 502 }));
+    let [Effect::Show(Some(slate))] = &effects[..] else { panic!("{effects:?}") };
+    assert!(slate.detail.contains("502") && slate.detail.contains("dash.lan"), "{slate:?}");
     assert_eq!(machine.view().name, "recovering");
     assert_eq!(machine.deadline(), Some(at(102)));
     assert_eq!(machine.handle(at(102), Event::Tick), [Effect::Reload]);
     assert_eq!(machine.deadline(), None, "one reload is under way");
-    assert_eq!(
-        machine.handle(at(104), Event::PageLoaded),
-        [Effect::Show(None)]
-    );
+    assert_eq!(machine.handle(at(104), Event::PageLoaded), [Effect::Show(None)]);
     assert_eq!(machine.reloads(), 1);
 }
 
@@ -122,54 +97,32 @@ fn a_page_that_keeps_failing_is_tried_less_and_less_often() {
 #[test]
 fn a_dead_browser_is_replaced_while_the_stream_shows_why() {
     let mut machine = live();
-    let effects = machine.handle(
-        at(50),
-        Event::BrowserGone {
-            why: "it was killed".to_owned(),
-        },
-    );
+    let effects = machine.handle(at(50), Event::BrowserGone { why: "it was killed".to_owned() });
     assert_eq!(effects[0], Effect::EndBrowser);
     assert_eq!(slates(&effects), [Some("The dashboard cannot be shown")]);
     assert_eq!(machine.deadline(), Some(at(50)), "the first time at once");
     assert_eq!(machine.handle(at(50), Event::Tick), [Effect::StartBrowser]);
     machine.handle(at(50), Event::BrowserStarted);
-    assert_eq!(
-        machine.handle(at(50), Event::DisplayReady),
-        [Effect::PlugDisplay]
-    );
+    assert_eq!(machine.handle(at(50), Event::DisplayReady), [Effect::PlugDisplay]);
     machine.handle(at(51), Event::PageVisible);
-    assert_eq!(
-        machine.handle(at(51), Event::PageLoaded),
-        [Effect::Show(None)]
-    );
+    assert_eq!(machine.handle(at(51), Event::PageLoaded), [Effect::Show(None)]);
 }
 
 #[test]
 fn a_dead_encoder_takes_its_browser_along() {
     let mut machine = live();
-    let effects = machine.handle(
-        at(50),
-        Event::EncoderGone {
-            why: "it was killed".to_owned(),
-        },
-    );
+    let effects = machine.handle(at(50), Event::EncoderGone { why: "it was killed".to_owned() });
     assert_eq!(effects, [Effect::EndEncoder, Effect::EndBrowser]);
     let effects = machine.handle(at(50), Event::Tick);
     assert_eq!(effects, [Effect::StartEncoder, Effect::StartBrowser]);
     let effects = machine.handle(at(50), Event::EncoderStarted);
-    assert_eq!(
-        slates(&effects),
-        [Some("The dashboard cannot be shown")],
-        "told what to show"
-    );
+    assert_eq!(slates(&effects), [Some("The dashboard cannot be shown")], "told what to show");
 }
 
 #[test]
 fn the_end_of_one_worker_is_taken_note_of_once() {
     let mut machine = live();
-    let gone = Event::BrowserGone {
-        why: "it ended".to_owned(),
-    };
+    let gone = Event::BrowserGone { why: "it ended".to_owned() };
     assert!(!machine.handle(at(50), gone.clone()).is_empty());
     assert_eq!(machine.handle(at(50), gone), []);
 }
@@ -198,18 +151,14 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::EncoderStarted),
         Just(Event::EncoderOpened),
-        Just(Event::EncoderGone {
-            why: "gone".to_owned()
-        }),
+        Just(Event::EncoderGone { why: "gone".to_owned() }),
         Just(Event::BrowserStarted),
         Just(Event::DisplayReady),
         Just(Event::PageVisible),
         Just(Event::PageLoaded),
         Just(Event::PageFailed(PageFailure::Crashed)),
         Just(Event::PageResponsive),
-        Just(Event::BrowserGone {
-            why: "gone".to_owned()
-        }),
+        Just(Event::BrowserGone { why: "gone".to_owned() }),
         Just(Event::Tick),
         Just(Event::Tick),
     ]
