@@ -100,8 +100,9 @@ const X264_OPTIONS: [(&str, &str); 4] = [
     ("forced-idr", "1"),
     (
         "x264-params",
-        // No look-ahead and no macroblock tree, which would hold pictures back.
-        "rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1",
+        // No look-ahead, no macroblock tree and no wait for the next time stamp, which would all hold
+        // pictures back.
+        "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1",
     ),
 ];
 
@@ -112,6 +113,7 @@ pub struct Encoder {
     converter: Converter,
     picture: frame::Video,
     packet: Packet,
+    budget: Budget,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -155,6 +157,7 @@ impl Encoder {
             converter: Converter::new(spec.size),
             picture,
             packet: Packet::empty(),
+            budget: Budget::new(spec),
         })
     }
 
@@ -179,6 +182,9 @@ impl Encoder {
     pub fn encode(&mut self, at: MediaTime, idr: bool) -> Result<Bytes, EncodeError> {
         let name = self.backend.name();
         let failed = |cause| EncodeError::Encode { name, cause };
+        if let Some(rate) = self.budget.rate_for(at) {
+            self.encoder.set_max_bit_rate(rate);
+        }
         self.picture.set_pts(i64::try_from(at.ticks()).ok());
         self.picture.set_kind(if idr { picture::Type::I } else { picture::Type::None });
         self.encoder.send_frame(&self.picture).map_err(failed)?;
@@ -211,5 +217,66 @@ impl Encoder {
             sps: find(NAL_SPS)?,
             pps: find(NAL_PPS)?,
         })
+    }
+}
+
+/// The cap on the bit rate, for pictures that come when they like.
+///
+/// libx264 models the receiver's buffer as if each picture lasted `1 / frame rate`; it can go by time
+/// stamps only with a picture's delay. After a pause of *n* frames the buffer has really been filled
+/// *n* times as much, so the picture after it is encoded with *n* times the rate. At a steady frame
+/// rate nothing ever changes.
+#[derive(Debug)]
+struct Budget {
+    /// What may be sent in the time of one frame.
+    rate: u64,
+    frame_rate: u64,
+    last: Option<MediaTime>,
+    frames: u64,
+}
+
+impl Budget {
+    fn new(spec: &EncoderSpec) -> Self {
+        Self {
+            rate: spec.bit_rate.bits_per_second(),
+            frame_rate: u64::from(spec.frame_rate.per_second()),
+            last: None,
+            frames: 1,
+        }
+    }
+
+    /// The rate to set before the picture at this time, when it differs from the one before.
+    fn rate_for(&mut self, at: MediaTime) -> Option<usize> {
+        let gap = self.last.replace(at).map_or(MediaTime::ZERO, |last| at.since(last)).ticks();
+        let frame = MediaTime::TICKS_PER_SECOND / self.frame_rate;
+        // The buffer holds one second: a longer pause fills it no further.
+        let frames = ((gap + frame / 2) / frame).clamp(1, self.frame_rate);
+        if frames == self.frames {
+            return None;
+        }
+        self.frames = frames;
+        usize::try_from(self.rate * frames).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{BitRate, FrameRate, Size};
+
+    #[test]
+    fn pauses_fill_the_budget_and_a_second_is_the_most() {
+        let mut budget = Budget::new(&EncoderSpec {
+            size: Size::new(1920, 1080),
+            frame_rate: FrameRate::DEFAULT,
+            bit_rate: BitRate::from_kbit(5000),
+        });
+        let mut rate = |ticks| budget.rate_for(MediaTime::from_ticks(ticks));
+        assert_eq!(rate(0), None, "the first picture has the plain rate");
+        assert_eq!(rate(3_000), None);
+        assert_eq!(rate(3_000 + 45_000), Some(15 * 5_000_000));
+        assert_eq!(rate(3_000 + 90_000), None);
+        assert_eq!(rate(3_000 + 900_000), Some(30 * 5_000_000));
+        assert_eq!(rate(3_000 + 903_000), Some(5_000_000));
     }
 }
