@@ -12,6 +12,7 @@ pub mod config;
 pub mod encode;
 pub mod ids;
 pub mod media;
+pub mod package;
 pub mod process;
 pub mod render;
 pub mod session;

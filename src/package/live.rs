@@ -1,0 +1,456 @@
+//! One stream, as its session fills it and as players read it; and the place where they find it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::{
+    mp4,
+    playlist::{Entry, Master},
+    segmenter::{Cut, Segmenter},
+    silence,
+    store::{Segment, Store},
+};
+use crate::{
+    ids::MediaToken,
+    media::{MediaTime, Packet, StreamInfo},
+    session::{
+        Audio,
+        ports::{self, Streams},
+    },
+};
+
+/// How a stream is held.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamOptions {
+    pub audio: Audio,
+    /// How long a segment can be fetched.
+    pub retention: Duration,
+    /// What all segments together may weigh, in bytes.
+    pub memory: usize,
+}
+
+/// What a stream looks like from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamStats {
+    pub segments: u64,
+    /// Segments held now, in bytes.
+    pub bytes_held: usize,
+    /// Pictures that could not be used.
+    pub dropped: u64,
+    /// Of the newest segment.
+    pub bits_per_second: u64,
+}
+
+/// A live stream.
+///
+/// Readers never hold it up: they share finished bytes, and one that falls behind what is held is
+/// cut off.
+pub struct LiveStream {
+    audio: Audio,
+    state: Mutex<State>,
+    /// Sequence number after the newest segment; `None` when the stream is over.
+    progress: watch::Sender<Option<u64>>,
+}
+
+struct State {
+    segmenter: Segmenter,
+    store: Store,
+    inits: VecDeque<Init>,
+    /// The stream's first picture, where media time is zero.
+    base: Option<MediaTime>,
+    /// A media time and what the wall clock said, since the last discontinuity.
+    anchor: Option<(MediaTime, Timestamp)>,
+    /// The next frame of silence.
+    sound: u64,
+    bandwidth: u64,
+    ended: bool,
+}
+
+struct Init {
+    number: u32,
+    info: StreamInfo,
+    bytes: Bytes,
+}
+
+impl LiveStream {
+    pub fn new(options: StreamOptions) -> Self {
+        Self {
+            audio: options.audio,
+            state: Mutex::new(State {
+                segmenter: Segmenter::default(),
+                store: Store::new(options.retention, options.memory),
+                inits: VecDeque::new(),
+                base: None,
+                anchor: None,
+                sound: 0,
+                bandwidth: 0,
+                ended: false,
+            }),
+            progress: watch::channel(Some(0)).0,
+        }
+    }
+
+    /// `None` before the first segment.
+    pub fn master_playlist(&self) -> Option<String> {
+        let state = self.lock();
+        let latest = state.store.latest()?;
+        let info = &state.inits.iter().find(|init| init.number == latest.entry.init)?.info;
+        let mut codecs = mp4::codec(info)?;
+        if self.audio == Audio::Silent {
+            codecs.push_str(",mp4a.40.2");
+        }
+        let master = Master {
+            bandwidth: state.bandwidth,
+            codecs,
+            size: info.size,
+            frame_rate: info.frame_rate,
+        };
+        Some(master.to_string())
+    }
+
+    /// `None` before the first segment.
+    pub fn media_playlist(&self) -> Option<String> {
+        let state = self.lock();
+        state.store.latest()?;
+        Some(state.store.playlist(state.ended).to_string())
+    }
+
+    pub fn init(&self, number: u32) -> Option<Bytes> {
+        let state = self.lock();
+        state.inits.iter().find(|init| init.number == number).map(|init| init.bytes.clone())
+    }
+
+    pub fn segment(&self, sequence: u64) -> Option<Bytes> {
+        self.lock().store.get(sequence).map(|segment| segment.bytes.clone())
+    }
+
+    /// Comes back when there is a first segment, or when none will ever be.
+    pub async fn ready(&self) {
+        // The sender is part of `self`, so the channel cannot close meanwhile.
+        drop(self.progress.subscribe().wait_for(|next| *next != Some(0)).await);
+    }
+
+    /// One endless file from the newest segment on. It ends with the stream, or when its reader falls
+    /// behind what is held.
+    pub fn progressive(self: &Arc<Self>) -> impl stream::Stream<Item = Bytes> + Send + 'static {
+        let reader = Reader {
+            stream: Arc::clone(self),
+            progress: self.progress.subscribe(),
+            next: None,
+            init: None,
+        };
+        stream::unfold(reader, |mut reader| async move {
+            let bytes = reader.read().await?;
+            Some((bytes, reader))
+        })
+    }
+
+    pub fn stats(&self) -> StreamStats {
+        let state = self.lock();
+        StreamStats {
+            segments: state.store.next(),
+            bytes_held: state.store.bytes(),
+            dropped: state.segmenter.dropped(),
+            bits_per_second: state
+                .store
+                .latest()
+                .map_or(0, |latest| bits_per_second(latest.bytes.len(), latest.entry.duration)),
+        }
+    }
+
+    fn publish(&self, mut state: MutexGuard<'_, State>, cut: Option<Cut>) {
+        let Some(cut) = cut else { return };
+        match state.finish(cut, self.audio) {
+            Ok(()) => {
+                let next = state.store.next();
+                drop(state);
+                self.progress.send_replace(Some(next));
+            }
+            Err(error) => tracing::warn!(%error, "a segment could not be written, leaving it out"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What a panic could interrupt is a push: the stream then lacks a segment, no more.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn finish(&mut self, cut: Cut, audio: Audio) -> Result<(), mp4::Mp4Error> {
+        let base = *self.base.get_or_insert(cut.start);
+        let time = cut.start.since(base);
+        let end = time + cut.duration;
+        if cut.discontinuity || self.anchor.is_none() {
+            // The wall clock may have been set meanwhile.
+            let age = MediaTime::now().since(cut.start);
+            self.anchor = Some((cut.start, before(Timestamp::now(), age)));
+            self.sound = silence::frames_before(time.ticks());
+        }
+        let wall = self
+            .anchor
+            .map_or(Timestamp::UNIX_EPOCH, |(at, wall)| after(wall, cut.start.since(at)));
+        let until = silence::frames_until(end.ticks());
+        let sound = (audio == Audio::Silent).then_some(self.sound..until);
+        let sequence = self.store.next();
+        let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
+        self.sound = until;
+        self.bandwidth = self.bandwidth.max(bits_per_second(bytes.len(), cut.duration));
+        self.store.push(Segment {
+            entry: Entry {
+                sequence,
+                duration: cut.duration,
+                wall,
+                discontinuity: cut.discontinuity,
+                init: cut.encoder,
+            },
+            bytes,
+        });
+        let newest = self.inits.back().map(|init| init.number);
+        let Self { inits, store, .. } = self;
+        inits.retain(|init| Some(init.number) == newest || store.uses(init.number));
+        Ok(())
+    }
+}
+
+fn after(wall: Timestamp, span: MediaTime) -> Timestamp {
+    let span = SignedDuration::try_from(Duration::from(span)).unwrap_or(SignedDuration::ZERO);
+    wall.checked_add(span).unwrap_or(wall)
+}
+
+fn before(wall: Timestamp, span: MediaTime) -> Timestamp {
+    let span = SignedDuration::try_from(Duration::from(span)).unwrap_or(SignedDuration::ZERO);
+    wall.checked_sub(span).unwrap_or(wall)
+}
+
+fn bits_per_second(bytes: usize, duration: MediaTime) -> u64 {
+    bytes as u64 * 8 * MediaTime::TICKS_PER_SECOND / duration.ticks().max(1)
+}
+
+/// Somebody who reads the endless file.
+struct Reader {
+    stream: Arc<LiveStream>,
+    progress: watch::Receiver<Option<u64>>,
+    next: Option<u64>,
+    /// What was sent last to set the decoder up.
+    init: Option<Bytes>,
+}
+
+impl Reader {
+    async fn read(&mut self) -> Option<Bytes> {
+        let wanted = self.next.unwrap_or(0);
+        // Ends as well when the stream is dropped.
+        self.progress.wait_for(|next| next.is_none_or(|next| next > wanted)).await.ok()?;
+        let state = self.stream.lock();
+        let segment = match self.next {
+            Some(sequence) => state.store.get(sequence)?,
+            None => state.store.latest()?,
+        };
+        let init = state.inits.iter().find(|init| init.number == segment.entry.init)?;
+        self.next = Some(segment.entry.sequence + 1);
+        if self.init.as_ref() == Some(&init.bytes) {
+            return Some(segment.bytes.clone());
+        }
+        self.init = Some(init.bytes.clone());
+        Some([&init.bytes[..], &segment.bytes[..]].concat().into())
+    }
+}
+
+impl ports::Stream for LiveStream {
+    fn begin(&self, info: StreamInfo) -> Result<(), String> {
+        let mut state = self.lock();
+        let bytes = mp4::init(&info, self.audio == Audio::Silent)
+            .map_err(|error| format!("preparing the stream: {error}"))?;
+        state.segmenter.begin();
+        // The cap and what comes around it: boxes, sound, and the first second of a busy page.
+        let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
+        state.bandwidth = state.bandwidth.max(announced);
+        let number = state.inits.back().map_or(0, |init| init.number + 1);
+        state.inits.push_back(Init { number, info, bytes });
+        Ok(())
+    }
+
+    fn push(&self, packet: Packet) {
+        let mut state = self.lock();
+        let cut = state.segmenter.push(packet);
+        self.publish(state, cut);
+    }
+
+    fn end_segment(&self, at: MediaTime) {
+        let mut state = self.lock();
+        let cut = state.segmenter.close(at);
+        self.publish(state, cut);
+    }
+
+    fn segments_published(&self) -> u64 {
+        self.lock().store.next()
+    }
+
+    fn close(&self) {
+        self.lock().ended = true;
+        self.progress.send_replace(None);
+    }
+}
+
+impl fmt::Debug for LiveStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveStream").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// Where players find a stream by the secret in its address.
+#[derive(Debug)]
+pub struct Library {
+    retention: Duration,
+    memory: usize,
+    streams: RwLock<HashMap<String, Arc<LiveStream>>>,
+}
+
+impl Library {
+    /// Every stream gets this retention and as much memory, in bytes.
+    pub fn new(retention: Duration, memory: usize) -> Self {
+        Self { retention, memory, streams: RwLock::default() }
+    }
+
+    pub fn get(&self, token: &str) -> Option<Arc<LiveStream>> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+}
+
+impl Streams for Library {
+    fn create(&self, token: &MediaToken, audio: Audio) -> Arc<dyn ports::Stream> {
+        let options = StreamOptions { audio, retention: self.retention, memory: self.memory };
+        let stream = Arc::new(LiveStream::new(options));
+        self.streams
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token.as_str().to_owned(), Arc::clone(&stream));
+        stream
+    }
+
+    fn remove(&self, token: &MediaToken) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(token.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+    use crate::{
+        session::ports::Stream,
+        units::{BitRate, FrameRate, Size},
+    };
+
+    fn info(level: u8) -> StreamInfo {
+        StreamInfo {
+            encoder: "libx264".to_owned(),
+            size: Size::new(1280, 720),
+            frame_rate: FrameRate::DEFAULT,
+            bit_rate: BitRate::from_kbit(2500),
+            sps: vec![0x67, 0x64, 0, level, 0xac].into(),
+            pps: vec![0x68, 0xee].into(),
+        }
+    }
+
+    fn live() -> Arc<LiveStream> {
+        let (retention, memory) = (Duration::from_secs(60), 64 << 20);
+        let stream =
+            Arc::new(LiveStream::new(StreamOptions { audio: Audio::Silent, retention, memory }));
+        stream.begin(info(41)).unwrap();
+        stream
+    }
+
+    fn second(stream: &LiveStream, n: u64) {
+        let at = |n| MediaTime::from_ticks(n * 90_000 + 1_234);
+        let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
+        stream.push(Packet { time: at(n), idr: true, data });
+        stream.end_segment(at(n + 1));
+    }
+
+    #[tokio::test]
+    async fn playlists_are_there_with_the_first_segment() {
+        let stream = live();
+        assert_eq!((stream.master_playlist(), stream.media_playlist()), (None, None));
+        second(&stream, 0);
+        stream.ready().await;
+        let master = stream.master_playlist().unwrap();
+        assert!(master.contains("CODECS=\"avc1.640029,mp4a.40.2\""), "{master}");
+        let media = stream.media_playlist().unwrap();
+        assert!(media.contains("#EXTINF:1.000000,\n0.m4s\n"), "{media}");
+        assert!(stream.segment(0).is_some() && stream.init(0).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_endless_reader_gets_init_and_then_every_segment() {
+        let stream = live();
+        second(&stream, 0);
+        second(&stream, 1);
+        let mut reader = Box::pin(stream.progressive());
+        let first = reader.next().await.unwrap();
+        let init = stream.init(0).unwrap();
+        assert_eq!(first, [&init[..], &stream.segment(1).unwrap()[..]].concat());
+        second(&stream, 2);
+        assert_eq!(reader.next().await, stream.segment(2));
+        stream.begin(info(40)).unwrap();
+        second(&stream, 3);
+        assert!(reader.next().await.unwrap().starts_with(&stream.init(1).unwrap()));
+        stream.close();
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_falls_behind_is_cut_off() {
+        let stream = live();
+        second(&stream, 0);
+        let mut reader = Box::pin(stream.progressive());
+        reader.next().await.unwrap();
+        for n in 1..100 {
+            second(&stream, n);
+        }
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_stream_that_never_starts_ends_with_it() {
+        let stream = live();
+        stream.close();
+        stream.ready().await;
+        assert_eq!(stream.master_playlist(), None);
+    }
+
+    #[test]
+    fn init_segments_go_with_the_last_segment_that_needs_them() {
+        let stream = live();
+        second(&stream, 0);
+        stream.begin(info(41)).unwrap();
+        second(&stream, 1);
+        assert!(stream.init(0).is_some());
+        for n in 2..100 {
+            second(&stream, n);
+        }
+        assert!(stream.init(0).is_none() && stream.init(1).is_some());
+        assert!(stream.media_playlist().unwrap().contains("DISCONTINUITY-SEQUENCE:1\n"));
+    }
+
+    #[test]
+    fn the_library_gives_streams_to_those_who_know_their_token() {
+        let library = Library::new(Duration::from_secs(60), 1 << 20);
+        let token = MediaToken::random().unwrap();
+        library.create(&token, Audio::None);
+        assert!(library.get(token.as_str()).is_some());
+        assert!(library.get("other").is_none());
+        library.remove(&token);
+        assert!(library.get(token.as_str()).is_none());
+    }
+}

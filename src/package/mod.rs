@@ -1,0 +1,13 @@
+//! From encoded pictures to what a player can fetch: CMAF segments, playlists, an endless file.
+//!
+//! Everything is held in memory and bounded. Times are media times since the stream's first picture,
+//! across every restart of an encoder; sequence numbers never start again.
+
+mod live;
+mod mp4;
+mod playlist;
+mod segmenter;
+mod silence;
+mod store;
+
+pub use live::{Library, LiveStream, StreamOptions, StreamStats};
