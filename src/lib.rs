@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod encode;
+pub mod http;
 pub mod ids;
 pub mod media;
 pub mod package;

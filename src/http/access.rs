@@ -1,0 +1,376 @@
+//! Who may use the control API.
+//!
+//! Whoever sends the token may. Without it only programs on this machine may, and of those a
+//! browser only for our own page: any page a person visits can make the browser call
+//! `http://127.0.0.1:8000`, so calls that come from a foreign origin, or under a name that a foreign
+//! page could have pointed at us, are refused.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    middleware::Next,
+    response::Response,
+};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::{
+    authority::Authority,
+    connection::{Connection, is_loopback},
+    problem::Problem,
+};
+
+/// What a reverse proxy adds: its peer is who it speaks for, not this machine.
+const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// The secret that callers from other machines send as `Authorization: Bearer`.
+#[derive(Clone)]
+pub struct ControlToken(String);
+
+/// Why a text cannot be the control token. It never holds the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Short enough to be guessed, or nothing at all.
+    #[error("the control token has {0} characters but must have at least 16")]
+    Short(usize),
+    /// It could not be sent in a header, or not unchanged.
+    #[error("the control token may hold visible ASCII characters only, and no space")]
+    Character,
+}
+
+impl ControlToken {
+    const SHORTEST: usize = 16;
+
+    /// # Errors
+    /// The text is too weak or cannot be sent.
+    pub fn new(token: String) -> Result<Self, TokenError> {
+        if token.len() < Self::SHORTEST {
+            return Err(TokenError::Short(token.chars().count()));
+        }
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenError::Character);
+        }
+        Ok(Self(token))
+    }
+
+    /// Takes the same time wherever the first difference is.
+    fn matches(&self, sent: &str) -> bool {
+        self.0.as_bytes().ct_eq(sent.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for ControlToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ControlToken(…)")
+    }
+}
+
+/// The rules for the control API.
+#[derive(Debug)]
+pub struct Access {
+    token: Option<ControlToken>,
+    loopback_needs_token: bool,
+    host_names: Vec<String>,
+}
+
+impl Access {
+    /// `host_names` are names of this machine beside the one it has itself: callers without a token
+    /// may use them.
+    pub fn new(
+        token: Option<ControlToken>,
+        loopback_needs_token: bool,
+        host_names: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let host_names = host_names
+            .into_iter()
+            .chain(machine_names())
+            .map(|name| name.to_ascii_lowercase())
+            .collect();
+        Self { token, loopback_needs_token, host_names }
+    }
+
+    fn check(
+        &self,
+        peer: IpAddr,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        if let (Some(token), Some(sent)) = (&self.token, headers.get(header::AUTHORIZATION)) {
+            let sent = sent.to_str().ok().and_then(bearer);
+            return match sent.is_some_and(|sent| token.matches(sent)) {
+                true => Ok(()),
+                false => Err(Refusal::WrongToken),
+            };
+        }
+        let local = is_loopback(peer) && !FORWARDING.iter().any(|name| headers.contains_key(*name));
+        match &self.token {
+            Some(_) if !local || self.loopback_needs_token => return Err(Refusal::NoToken),
+            None if !local || self.loopback_needs_token => return Err(Refusal::NotConfigured),
+            _ => {}
+        }
+        self.check_browser(method, uri, headers)
+    }
+
+    /// The exempt caller may be a browser on this machine that a foreign page has set on us.
+    fn check_browser(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        let said = uri.authority().is_some() || headers.contains_key(header::HOST);
+        let authority = Authority::of(uri, headers);
+        if said && !authority.is_some_and(|authority| authority.is_ours(&self.host_names)) {
+            return Err(Refusal::ForeignHost);
+        }
+        if method.is_safe() {
+            return Ok(());
+        }
+        let same_origin = match headers.get(header::ORIGIN) {
+            None => !headers
+                .get("sec-fetch-site")
+                .is_some_and(|site| site != "same-origin" && site != "none"),
+            // The scheme is not compared: a proxy may have taken TLS off.
+            Some(origin) => match (origin.to_str(), headers.get(header::HOST)) {
+                (Ok(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, origin)| {
+                    origin.as_bytes().eq_ignore_ascii_case(host.as_bytes())
+                }),
+                _ => false,
+            },
+        };
+        same_origin.then_some(()).ok_or(Refusal::ForeignOrigin)
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// What the machine calls itself, also as multicast DNS does.
+fn machine_names() -> Vec<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy().into_owned();
+    let short = name.split('.').next().unwrap_or_default().to_owned();
+    if short.is_empty() {
+        return Vec::new();
+    }
+    let local = format!("{short}.local");
+    vec![name, short, local]
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    NoToken,
+    WrongToken,
+    NotConfigured,
+    ForeignHost,
+    ForeignOrigin,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoToken => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "calls from other machines need the control token",
+            )
+            .hint("Send the header \"Authorization: Bearer <token>\".")
+            .header("www-authenticate", "Bearer realm=\"dashboard-cast\""),
+            Refusal::WrongToken => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "the Authorization header does not hold the control token",
+            )
+            .hint("Send the header \"Authorization: Bearer <token>\".")
+            .header(
+                "www-authenticate",
+                "Bearer realm=\"dashboard-cast\", error=\"invalid_token\"",
+            ),
+            Refusal::NotConfigured => Self::new(
+                StatusCode::FORBIDDEN,
+                "calls from other machines need a control token, and none is configured",
+            )
+            .hint("Configure a token, restart the service and send it with each call; or call from the machine itself."),
+            Refusal::ForeignHost => Self::new(
+                StatusCode::FORBIDDEN,
+                "the call came in under a name that this machine is not known by",
+            )
+            .hint("Use an IP address, localhost or the machine's own name; or configure the name; or send the token."),
+            Refusal::ForeignOrigin => Self::new(
+                StatusCode::FORBIDDEN,
+                "the call came from another site's page",
+            )
+            .hint("Scripts on other sites' pages cannot control this service without its token."),
+        }
+    }
+}
+
+/// Lets a request through to the control API, or not.
+pub(super) async fn guard(
+    State(access): State<Arc<Access>>,
+    connection: Connection,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    access.check(connection.peer.ip(), request.method(), request.uri(), request.headers())?;
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef-token";
+    const LAN: &str = "192.168.1.20";
+
+    fn access(token: Option<&str>, loopback_needs_token: bool) -> Access {
+        let token = token.map(|token| ControlToken::new(token.to_owned()).unwrap());
+        Access::new(token, loopback_needs_token, ["Dash.Example".to_owned()])
+    }
+
+    #[track_caller]
+    fn check(
+        access: &Access,
+        peer: &str,
+        method: Method,
+        headers: &[(&str, &str)],
+    ) -> Result<(), Refusal> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            map.append(name, value.parse().unwrap());
+        }
+        access.check(peer.parse().unwrap(), &method, &Uri::from_static("/start"), &map)
+    }
+
+    #[test]
+    fn the_token_opens_from_anywhere_under_any_name() {
+        let access = access(Some(TOKEN), true);
+        let bearer = format!("Bearer {TOKEN}");
+        for peer in [LAN, "127.0.0.1", "fe80::1"] {
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("host", "dashboard-cast.lan:8000"),
+                ("origin", "http://homeassistant.lan:8123"),
+                ("x-forwarded-for", "10.0.0.1"),
+            ];
+            assert_eq!(check(&access, peer, Method::POST, &headers), Ok(()));
+        }
+        let lower_case = format!("bearer  {TOKEN} ");
+        let headers = [("authorization", lower_case.as_str())];
+        assert_eq!(check(&access, LAN, Method::GET, &headers), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_token_is_refused_even_where_none_is_needed() {
+        let access = access(Some(TOKEN), false);
+        for sent in [
+            "Bearer",
+            "Bearer ",
+            "Bearer wrong",
+            "Basic abc",
+            TOKEN,
+            "Bearer 0123456789abcdef-tokem",
+        ] {
+            for peer in [LAN, "127.0.0.1"] {
+                let refused = check(&access, peer, Method::GET, &[("authorization", sent)]);
+                assert_eq!(refused, Err(Refusal::WrongToken), "{sent} from {peer}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_machines_need_a_token_and_this_one_only_if_told_so() {
+        let host = [("host", "127.0.0.1:8000")];
+        for (token, loopback_needs_token, peer, expected) in [
+            (Some(TOKEN), false, LAN, Err(Refusal::NoToken)),
+            (Some(TOKEN), false, "::ffff:192.168.1.20", Err(Refusal::NoToken)),
+            (Some(TOKEN), false, "127.0.0.1", Ok(())),
+            (Some(TOKEN), false, "::1", Ok(())),
+            (Some(TOKEN), false, "::ffff:127.0.0.1", Ok(())),
+            (Some(TOKEN), true, "127.0.0.1", Err(Refusal::NoToken)),
+            (None, false, LAN, Err(Refusal::NotConfigured)),
+            (None, false, "127.0.0.1", Ok(())),
+            (None, true, "127.0.0.1", Err(Refusal::NotConfigured)),
+        ] {
+            let access = access(token, loopback_needs_token);
+            assert_eq!(check(&access, peer, Method::POST, &host), expected, "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_this_machine() {
+        for header in FORWARDING {
+            let refused = check(
+                &access(Some(TOKEN), false),
+                "127.0.0.1",
+                Method::GET,
+                &[("host", "localhost"), (header, "192.168.1.20")],
+            );
+            assert_eq!(refused, Err(Refusal::NoToken), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused_for_reading_too() {
+        let access = access(Some(TOKEN), false);
+        for (host, expected) in [
+            ("evil.example:8000", Err(Refusal::ForeignHost)),
+            ("evil.example:8000/x", Err(Refusal::ForeignHost)),
+            ("localhost:8000", Ok(())),
+            ("[::1]:8000", Ok(())),
+            ("dash.example:8000", Ok(())),
+        ] {
+            assert_eq!(
+                check(&access, "127.0.0.1", Method::GET, &[("host", host)]),
+                expected,
+                "{host}"
+            );
+        }
+        assert_eq!(check(&access, "127.0.0.1", Method::GET, &[]), Ok(()), "HTTP/1.0");
+    }
+
+    #[test]
+    fn a_foreign_page_cannot_change_anything() {
+        let access = access(Some(TOKEN), false);
+        let host = ("host", "127.0.0.1:8000");
+        for (header, expected) in [
+            (("origin", "http://127.0.0.1:8000"), Ok(())),
+            (("origin", "https://127.0.0.1:8000"), Ok(())),
+            (("origin", "http://127.0.0.1:8001"), Err(Refusal::ForeignOrigin)),
+            (("origin", "http://evil.example"), Err(Refusal::ForeignOrigin)),
+            (("origin", "null"), Err(Refusal::ForeignOrigin)),
+            (("sec-fetch-site", "cross-site"), Err(Refusal::ForeignOrigin)),
+            (("sec-fetch-site", "same-site"), Err(Refusal::ForeignOrigin)),
+            (("sec-fetch-site", "same-origin"), Ok(())),
+            (("sec-fetch-site", "none"), Ok(())),
+        ] {
+            for method in [Method::POST, Method::DELETE] {
+                let checked = check(&access, "127.0.0.1", method, &[host, header]);
+                assert_eq!(checked, expected, "{header:?}");
+            }
+            assert_eq!(check(&access, "127.0.0.1", Method::GET, &[host, header]), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_weak_token_is_none() {
+        assert_eq!(ControlToken::new(String::new()).unwrap_err(), TokenError::Short(0));
+        assert_eq!(ControlToken::new("x".repeat(15)).unwrap_err(), TokenError::Short(15));
+        assert_eq!(ControlToken::new(format!("{TOKEN}\n")).unwrap_err(), TokenError::Character);
+    }
+
+    #[test]
+    fn a_token_does_not_show_itself() {
+        assert!(!format!("{:?}", access(Some(TOKEN), false)).contains(TOKEN));
+    }
+
+    #[test]
+    fn the_machine_knows_its_own_name() {
+        let names = machine_names();
+        assert!(names.iter().any(|name| name.ends_with(".local")), "{names:?}");
+    }
+}

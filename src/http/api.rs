@@ -1,0 +1,182 @@
+//! The control API: requests in, the core's answers out.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+    http::{HeaderMap, Method, StatusCode},
+    middleware::Next,
+    response::Response,
+};
+use tokio::time::timeout;
+
+use super::{
+    Core, Limits,
+    body::read_json,
+    connection::BaseUrl,
+    problem::Problem,
+    range,
+    view::{HealthView, SessionView, Sessions, Started, Status, StopRequest, StoppedView, Success},
+};
+use crate::{
+    ids::SessionId,
+    session::{PictureError, StartError, StartErrorKind, StartRequest, Stopped},
+};
+
+/// What the control API's routes share.
+#[derive(Debug)]
+pub(super) struct Control<C> {
+    pub(super) core: Arc<C>,
+    pub(super) limits: Limits,
+}
+
+type Shared<C> = State<Arc<Control<C>>>;
+
+pub(super) async fn start<C: Core>(
+    State(control): Shared<C>,
+    base: BaseUrl,
+    request: Request,
+) -> Result<Json<Started>, Problem> {
+    let request: StartRequest =
+        read_json(request, control.limits.request_read).await?.ok_or_else(|| {
+            Problem::new(StatusCode::BAD_REQUEST, "the body is empty")
+                .hint("Send JSON such as {\"url\": \"http://host/\"}.")
+        })?;
+    let core = Arc::clone(&control.core);
+    let session = to_the_end(async move { core.start(request).await }).await??;
+    Ok(Json(Started { status: Success::Success, session: SessionView::new(session, &base) }))
+}
+
+pub(super) async fn stop<C: Core>(
+    State(control): Shared<C>,
+    request: Request,
+) -> Result<Json<StoppedView>, Problem> {
+    let StopRequest { session_id } =
+        read_json(request, control.limits.request_read).await?.unwrap_or_default();
+    let all = session_id.is_none();
+    let core = Arc::clone(&control.core);
+    let stopped = to_the_end(async move { core.stop(session_id).await }).await?;
+    Ok(Json(StoppedView {
+        status: Success::Success,
+        message: match (stopped, all) {
+            (Stopped::Stopped, true) => "Casting stopped.",
+            (Stopped::Stopped, false) => "The session was stopped.",
+            (Stopped::NotRunning, true) => "Nothing was running.",
+            (Stopped::NotRunning, false) => "No such session was running.",
+        },
+    }))
+}
+
+pub(super) async fn status<C: Core>(State(control): Shared<C>, base: BaseUrl) -> Json<Status> {
+    Json(Status::new(views(&control, &base)))
+}
+
+pub(super) async fn health<C: Core>(State(control): Shared<C>) -> Json<HealthView> {
+    Json(HealthView::new(control.core.health(), &control.core.sessions()))
+}
+
+pub(super) async fn sessions<C: Core>(State(control): Shared<C>, base: BaseUrl) -> Json<Sessions> {
+    Json(Sessions { sessions: views(&control, &base) })
+}
+
+pub(super) async fn session<C: Core>(
+    State(control): Shared<C>,
+    base: BaseUrl,
+    Path(id): Path<String>,
+) -> Result<Json<SessionView>, Problem> {
+    let snapshot =
+        control.core.session(&SessionId::from(id.as_str())).ok_or_else(no_such_session)?;
+    Ok(Json(SessionView::new(snapshot, &base)))
+}
+
+pub(super) async fn delete_session<C: Core>(
+    State(control): Shared<C>,
+    Path(id): Path<String>,
+) -> Result<Json<StoppedView>, Problem> {
+    let core = Arc::clone(&control.core);
+    let id = SessionId::from(id.as_str());
+    match to_the_end(async move { core.stop(Some(id)).await }).await? {
+        Stopped::Stopped => {
+            Ok(Json(StoppedView { status: Success::Success, message: "The session was stopped." }))
+        }
+        Stopped::NotRunning => Err(no_such_session()),
+    }
+}
+
+pub(super) async fn picture<C: Core>(
+    State(control): Shared<C>,
+    method: Method,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let picture = control.core.picture(&SessionId::from(id.as_str())).await?;
+    Ok(range::respond(&method, &headers, "image/png", "no-store", picture))
+}
+
+/// Bounds the time that a control request can take.
+pub(super) async fn deadline<C: Core>(
+    State(control): Shared<C>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let limit = control.limits.control;
+    timeout(limit, next.run(request)).await.map_err(|_| {
+        Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            format!("there was no answer within {} s", limit.as_secs()),
+        )
+        .hint("What was asked for may still happen; GET /status tells.")
+    })
+}
+
+fn views<C: Core>(control: &Control<C>, base: &BaseUrl) -> Vec<SessionView> {
+    let sessions = control.core.sessions();
+    sessions.into_iter().map(|snapshot| SessionView::new(snapshot, base)).collect()
+}
+
+/// Runs a command on its own, so that a caller who hangs up half-way does not leave half a session.
+async fn to_the_end<T: Send + 'static>(
+    command: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(command).await.map_err(|error| {
+        tracing::error!(error = %error, "a command of the control API did not end");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the command did not come to its end")
+            .hint("This is a bug of the service; its log says more.")
+    })
+}
+
+fn no_such_session() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no such session is running")
+        .hint("GET /sessions lists what is.")
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let status = match error.kind {
+            StartErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            StartErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            StartErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            StartErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let problem = Self::new(status, error.message);
+        match error.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+impl From<PictureError> for Problem {
+    fn from(error: PictureError) -> Self {
+        match error {
+            PictureError::NoSession => no_such_session(),
+            PictureError::NotYet => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after_a_second()
+            }
+            PictureError::Failed(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
+        }
+    }
+}

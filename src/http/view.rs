@@ -1,0 +1,174 @@
+//! The control API's JSON. Fields may be added, none renamed: webhooks and scripts of the service
+//! that this one replaces read them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::connection::BaseUrl;
+use crate::{
+    ids::SessionId,
+    session::{Audio, Health, Mode, PageView, Quality, Snapshot, StreamView},
+};
+
+/// The word that every successful command answers with.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Success {
+    Success,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Started {
+    pub(super) status: Success,
+    #[serde(flatten)]
+    pub(super) session: SessionView,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct StoppedView {
+    pub(super) status: Success,
+    pub(super) message: &'static str,
+}
+
+/// Body of `POST /stop`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StopRequest {
+    pub(super) session_id: Option<SessionId>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Sessions {
+    pub(super) sessions: Vec<SessionView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    status: Activity,
+    /// The session started last.
+    stream: Option<SessionView>,
+    sessions: Vec<SessionView>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Activity {
+    Idle,
+    Casting,
+}
+
+impl Status {
+    pub(super) fn new(sessions: Vec<SessionView>) -> Self {
+        let stream = sessions.iter().rfind(|session| session.is_running());
+        Self {
+            status: match stream {
+                Some(_) => Activity::Casting,
+                None => Activity::Idle,
+            },
+            stream: stream.cloned(),
+            sessions,
+        }
+    }
+}
+
+/// One session.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct SessionView {
+    session_id: SessionId,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_detail: Option<String>,
+    started_at: Timestamp,
+    url: String,
+    quality: Quality,
+    mode: Mode,
+    audio: Audio,
+    /// What the session's mode asks for.
+    playlist_url: String,
+    media: MediaUrls,
+    page: PageView,
+    /// `None` until an encoder is open.
+    video: Option<StreamView>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct MediaUrls {
+    hls: String,
+    fmp4: String,
+}
+
+impl SessionView {
+    pub(super) fn new(snapshot: Snapshot, base: &BaseUrl) -> Self {
+        let media = |file: &str| base.join(&format!("/media/{}/{file}", snapshot.token.as_str()));
+        let media = MediaUrls { hls: media("master.m3u8"), fmp4: media("stream.mp4") };
+        let playlist_url = match snapshot.mode {
+            Mode::Hls => media.hls.clone(),
+            Mode::Fmp4 => media.fmp4.clone(),
+        };
+        Self {
+            session_id: snapshot.id,
+            state: snapshot.state.name,
+            state_detail: snapshot.state.detail,
+            started_at: snapshot.started_at,
+            url: snapshot.url,
+            quality: snapshot.quality,
+            mode: snapshot.mode,
+            audio: snapshot.audio,
+            playlist_url,
+            media,
+            page: snapshot.page,
+            video: snapshot.stream,
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.state != "ended"
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct HealthView {
+    status: Condition,
+    active_streams: usize,
+    /// No Cast device is looked for: sessions are served, not sent.
+    cast_device: &'static str,
+    hardware_acceleration: Acceleration,
+    problems: Vec<String>,
+    version: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Condition {
+    Healthy,
+    Degraded,
+}
+
+#[derive(Debug, Serialize)]
+struct Acceleration {
+    quicksync_available: bool,
+    encoder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl HealthView {
+    pub(super) fn new(health: Health, sessions: &[Snapshot]) -> Self {
+        Self {
+            status: if health.problems.is_empty() && health.encoder.is_some() {
+                Condition::Healthy
+            } else {
+                Condition::Degraded
+            },
+            active_streams: sessions.iter().filter(|session| session.state.name != "ended").count(),
+            cast_device: "unavailable",
+            hardware_acceleration: Acceleration {
+                quicksync_available: health.quicksync_available,
+                encoder: health.encoder,
+                reason: health.encoder_reason,
+            },
+            problems: health.problems,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A core and streams that do as the test says.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use dashboard_cast::{
+    http::{Access, App, Core, Limits, Live, Media},
+    ids::{MediaToken, SessionId},
+    session::{
+        Health, PageView, PictureError, Snapshot, StartError, StartErrorKind, StartRequest,
+        StateView, Stopped, StreamView,
+    },
+    units::{BitRate, FrameRate, Size},
+};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::{Notify, watch};
+
+pub(crate) const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\nnot really";
+pub(crate) const INIT: &[u8] = b"ftyp and moov";
+pub(crate) const SEGMENT: &[u8] = b"0123456789";
+
+/// A token that `MediaToken` can hold without drawing one.
+pub(crate) fn media_token(text: &str) -> MediaToken {
+    serde_json::from_value(text.into()).unwrap()
+}
+
+pub(crate) fn snapshot(id: &str) -> Snapshot {
+    Snapshot {
+        id: SessionId::from(id),
+        token: media_token(&format!("token-of-{id}")),
+        state: StateView { name: "live", detail: None },
+        started_at: "2026-03-01T10:00:00Z".parse().unwrap(),
+        url: "http://dash:3000/".to_owned(),
+        quality: Default::default(),
+        mode: Default::default(),
+        audio: Default::default(),
+        page: PageView {
+            title: Some("A dashboard".to_owned()),
+            http_status: Some(200),
+            ..PageView::default()
+        },
+        stream: Some(StreamView {
+            encoder: "libx264".to_owned(),
+            size: Size::new(1920, 1080),
+            frame_rate: FrameRate::DEFAULT,
+            bit_rate: BitRate::from_kbit(5000),
+            segments: 12,
+            discontinuities: 0,
+        }),
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct FakeCore {
+    pub(crate) sessions: Mutex<Vec<Snapshot>>,
+    pub(crate) requests: Mutex<Vec<StartRequest>>,
+    pub(crate) refusal: Mutex<Option<StartErrorKind>>,
+    pub(crate) picture: Mutex<Option<PictureError>>,
+    pub(crate) problems: Mutex<Vec<String>>,
+    /// When set, `start` waits for it.
+    pub(crate) hold: Mutex<Option<Arc<Notify>>>,
+    pub(crate) finished_starts: AtomicUsize,
+}
+
+impl Core for FakeCore {
+    async fn start(&self, request: StartRequest) -> Result<Snapshot, StartError> {
+        let hold = self.hold.lock().unwrap().clone();
+        if let Some(hold) = hold {
+            hold.notified().await;
+        }
+        if let Some(kind) = *self.refusal.lock().unwrap() {
+            return Err(StartError {
+                kind,
+                message: "the core said no".to_owned(),
+                hint: Some("Ask otherwise.".to_owned()),
+            });
+        }
+        let mut started = snapshot("5e551011");
+        started.mode = request.mode;
+        started.quality = request.quality;
+        self.requests.lock().unwrap().push(request);
+        *self.sessions.lock().unwrap() = vec![started.clone()];
+        self.finished_starts.fetch_add(1, Ordering::SeqCst);
+        Ok(started)
+    }
+
+    async fn stop(&self, session: Option<SessionId>) -> Stopped {
+        let mut sessions = self.sessions.lock().unwrap();
+        let before = sessions.len();
+        sessions.retain(|running| session.as_ref().is_some_and(|id| *id != running.id));
+        if sessions.len() < before { Stopped::Stopped } else { Stopped::NotRunning }
+    }
+
+    fn sessions(&self) -> Vec<Snapshot> {
+        self.sessions.lock().unwrap().clone()
+    }
+
+    fn session(&self, session: &SessionId) -> Option<Snapshot> {
+        let sessions = self.sessions.lock().unwrap();
+        sessions.iter().find(|running| running.id == *session).cloned()
+    }
+
+    async fn picture(&self, session: &SessionId) -> Result<Bytes, PictureError> {
+        if let Some(error) = self.picture.lock().unwrap().clone() {
+            return Err(error);
+        }
+        self.session(session).ok_or(PictureError::NoSession)?;
+        Ok(Bytes::from_static(PICTURE))
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            encoder: Some("libx264".to_owned()),
+            quicksync_available: false,
+            encoder_reason: Some("There is no GPU.".to_owned()),
+            problems: self.problems.lock().unwrap().clone(),
+        }
+    }
+}
+
+pub(crate) struct FakeLive {
+    /// The playlist, once there is a first segment.
+    pub(crate) playlist: watch::Sender<Option<String>>,
+    /// Chunks of the endless file; it never ends after them.
+    pub(crate) chunks: Vec<Bytes>,
+}
+
+impl Default for FakeLive {
+    fn default() -> Self {
+        Self {
+            playlist: watch::Sender::new(Some("#EXTM3U\n".to_owned())),
+            chunks: vec![Bytes::from_static(INIT), Bytes::from_static(SEGMENT)],
+        }
+    }
+}
+
+impl Live for FakeLive {
+    fn master_playlist(&self) -> Option<String> {
+        self.playlist.borrow().clone()
+    }
+
+    fn media_playlist(&self) -> Option<String> {
+        self.playlist.borrow().clone()
+    }
+
+    fn init(&self, number: u32) -> Option<Bytes> {
+        (number == 0).then_some(Bytes::from_static(INIT))
+    }
+
+    fn segment(&self, sequence: u64) -> Option<Bytes> {
+        (sequence == 7).then_some(Bytes::from_static(SEGMENT))
+    }
+
+    async fn ready(&self) {
+        let mut playlist = self.playlist.subscribe();
+        let _ = playlist.wait_for(Option::is_some).await;
+    }
+
+    fn progressive(&self) -> impl Stream<Item = Bytes> + Send + 'static {
+        stream::iter(self.chunks.clone()).chain(stream::pending())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct FakeMedia(pub(crate) HashMap<String, Arc<FakeLive>>);
+
+impl Media for FakeMedia {
+    type Live = FakeLive;
+
+    fn get(&self, token: &str) -> Option<Arc<FakeLive>> {
+        self.0.get(token).cloned()
+    }
+}
+
+/// An app with one stream, under the token `t0k3n`, open to this machine.
+pub(crate) fn app() -> App<FakeCore, FakeMedia> {
+    app_with(FakeLive::default(), Access::new(None, false, []))
+}
+
+pub(crate) fn app_with(live: FakeLive, access: Access) -> App<FakeCore, FakeMedia> {
+    App {
+        core: Arc::new(FakeCore::default()),
+        media: Arc::new(FakeMedia(HashMap::from([("t0k3n".to_owned(), Arc::new(live))]))),
+        access: Arc::new(access),
+        limits: Limits::default(),
+    }
+}
