@@ -163,7 +163,7 @@ mod tests {
                 let playlist = store.playlist(false);
                 let first = usize::try_from(playlist.entries[0].sequence).unwrap();
                 // The very first segment of a stream continues nothing, whatever it is marked.
-                let passed = marks[1..=first.max(1)].iter().take(first).filter(|mark| **mark).count();
+                let passed = marks.iter().skip(1).take(first).filter(|mark| **mark).count();
                 prop_assert_eq!(playlist.discontinuity_sequence, passed as u64);
                 prop_assert!(store.bytes() <= memory.max(400 * Store::LEAST));
             }
