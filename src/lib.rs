@@ -10,5 +10,6 @@
 
 pub mod ids;
 pub mod media;
+pub mod render;
 pub mod session;
 pub mod units;

@@ -1,0 +1,3 @@
+//! From a page's address to its pixels.
+
+pub mod browser;
