@@ -1,0 +1,232 @@
+//! A real Chromium that draws one page on our display, and what it is known to do.
+//!
+//! It is started with a private directory, driven over two pipes ([`cdp`]) and never over a port,
+//! and gone with everything it made when its commands end. What it tells is small: [`facts`] turns
+//! Chromium's events into those of [`ports`](crate::session::ports).
+
+mod answers;
+mod auth;
+mod cdp;
+mod directory;
+mod facts;
+mod flags;
+mod launch;
+mod page;
+mod profile;
+
+use std::{io, os::fd::OwnedFd, path::PathBuf, pin::pin, time::Duration};
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use self::{
+    auth::Doors,
+    directory::PrivateDirectory,
+    launch::Chromium,
+    page::{Closed, Page},
+};
+pub use self::{cdp::CdpError, directory::DirectoryError, launch::LaunchError, page::PageError};
+use crate::session::ports::{BrowserCommand, BrowserEvent, PageSpec};
+
+/// How one browser is run.
+#[derive(Clone, Debug)]
+pub struct BrowserOptions {
+    /// Made for this browser alone and removed with it. Its parent must exist; its path must be
+    /// short enough for sockets inside it.
+    pub directory: PathBuf,
+    /// The browser to start; without it, the machine's Chromium.
+    pub program: Option<PathBuf>,
+    /// A page that is not there by then has failed.
+    pub load_timeout: Duration,
+}
+
+/// Why a browser could not be started or ended by itself.
+#[derive(Debug, Error)]
+pub enum BrowserError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The page cannot be driven although Chromium ran.
+    #[error("{}{}", sentence(.source), said(.words))]
+    Page { source: PageError, words: String },
+    /// Chromium is gone: crashed, killed, or out of memory.
+    #[error("Chromium ended ({status}){}", said(.words))]
+    Ended { status: String, words: String },
+    #[error("waiting for Chromium")]
+    Wait(#[source] io::Error),
+}
+
+/// Runs one browser: hands out its display, opens the page of the first command, follows it.
+///
+/// Returns when the commands end, and only after Chromium is gone and its directory removed. A full
+/// `events` holds the browser back.
+///
+/// # Errors
+/// Chromium could not be started, or ended by itself; [`BrowserEvent::BrowserEnded`] says the same.
+pub async fn run(
+    options: BrowserOptions,
+    mut commands: mpsc::Receiver<BrowserCommand>,
+    events: mpsc::Sender<BrowserEvent>,
+) -> Result<(), BrowserError> {
+    let outcome = serve(&options, &mut commands, &events).await;
+    if let Err(error) = &outcome
+        && events.send(BrowserEvent::BrowserEnded(sentence(error))).await.is_err()
+    {
+        tracing::debug!("nobody is left to hear why the browser ended");
+    }
+    outcome
+}
+
+async fn serve(
+    options: &BrowserOptions,
+    commands: &mut mpsc::Receiver<BrowserCommand>,
+    events: &mpsc::Sender<BrowserEvent>,
+) -> Result<(), BrowserError> {
+    let directory = PrivateDirectory::create(&options.directory)?;
+    let display = OwnedFd::from(directory.listen()?);
+    // Before Chromium starts: whoever serves the display can be ready when it comes.
+    if events.send(BrowserEvent::Display(Some(display))).await.is_err() {
+        return Ok(());
+    }
+    let Some(spec) = first_page(commands).await else {
+        return Ok(());
+    };
+    let outcome = browse(options, &directory, spec, commands, events).await;
+    directory.remove().await;
+    outcome
+}
+
+async fn first_page(commands: &mut mpsc::Receiver<BrowserCommand>) -> Option<PageSpec> {
+    loop {
+        match commands.recv().await? {
+            BrowserCommand::Open(spec) => return Some(spec),
+            other => tracing::debug!(?other, "command before Open, ignored"),
+        }
+    }
+}
+
+async fn browse(
+    options: &BrowserOptions,
+    directory: &PrivateDirectory,
+    spec: PageSpec,
+    commands: &mut mpsc::Receiver<BrowserCommand>,
+    events: &mpsc::Sender<BrowserEvent>,
+) -> Result<(), BrowserError> {
+    let program = launch::find(options.program.as_deref())?;
+    let doors = Doors::new(&spec);
+    profile::write(directory, &spec, &doors)?;
+    let (mut chromium, cdp) = Chromium::start(&program, directory, spec.size)?;
+
+    let driving = async {
+        let mut early = None;
+        let mut setting_up = pin!(Page::set_up(cdp, &spec, doors, options.load_timeout));
+        let mut page = loop {
+            tokio::select! {
+                page = &mut setting_up => break page?,
+                command = commands.recv() => match command {
+                    None => return Ok(Closed),
+                    Some(BrowserCommand::Navigate(url)) => early = Some(url),
+                    // The page is about to be loaded anyway.
+                    Some(BrowserCommand::Open(_) | BrowserCommand::Reload) => {}
+                },
+            }
+        };
+        let closed = page.drive(early, commands, events).await;
+        page.close().await;
+        closed
+    };
+    let outcome = tokio::select! {
+        outcome = driving => outcome,
+        status = chromium.ended() => {
+            chromium.end().await;
+            let status = status.map_err(BrowserError::Wait)?.to_string();
+            return Err(BrowserError::Ended { status, words: chromium.last_words() });
+        }
+    };
+    let status = chromium.end().await;
+    match outcome {
+        Ok(Closed) => Ok(()),
+        Err(PageError::Cdp(CdpError::Closed)) => {
+            Err(BrowserError::Ended { status, words: chromium.last_words() })
+        }
+        Err(source) => Err(BrowserError::Page { source, words: chromium.last_words() }),
+    }
+}
+
+fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!("; its last words: {words}") }
+}
+
+/// An error with its causes, for people.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Transparent errors say their cause's words.
+        if !sentence.contains(&text) {
+            sentence.push_str(": ");
+            sentence.push_str(&text);
+        }
+        cause = error.source();
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{session::Auth, units::Size};
+
+    pub(super) fn page(url: &str) -> PageSpec {
+        PageSpec {
+            url: url.parse().unwrap(),
+            size: Size::new(1280, 720),
+            scale: 1.0,
+            zoom: 1.0,
+            auth: Auth::default(),
+            accept_certificates_of: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_display_comes_first_and_ending_early_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("b");
+        let options = BrowserOptions {
+            directory: directory.clone(),
+            program: None,
+            load_timeout: Duration::from_secs(30),
+        };
+        let (to_browser, commands) = mpsc::channel(1);
+        let (events, mut from_browser) = mpsc::channel(1);
+        let running = tokio::spawn(run(options, commands, events));
+        let first = from_browser.recv().await.unwrap();
+        assert!(matches!(first, BrowserEvent::Display(Some(_))), "{first:?}");
+        assert!(directory.join("wayland").exists());
+        drop(to_browser);
+        running.await.unwrap().unwrap();
+        assert!(!directory.exists());
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_cannot_be_started_says_why() {
+        let parent = tempfile::tempdir().unwrap();
+        let options = BrowserOptions {
+            directory: parent.path().join("b"),
+            program: Some("/nowhere/chromium".into()),
+            load_timeout: Duration::from_secs(30),
+        };
+        let (to_browser, commands) = mpsc::channel(1);
+        let (events, mut from_browser) = mpsc::channel(2);
+        to_browser.send(BrowserCommand::Open(page("http://host/"))).await.unwrap();
+        run(options, commands, events).await.unwrap_err();
+        from_browser.recv().await.unwrap();
+        let told = from_browser.recv().await.unwrap();
+        assert!(
+            matches!(&told, BrowserEvent::BrowserEnded(why) if why.contains("/nowhere/chromium")),
+            "{told:?}"
+        );
+    }
+}
