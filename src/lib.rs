@@ -8,7 +8,9 @@
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod encode;
 pub mod http;
 pub mod ids;

@@ -79,14 +79,13 @@ pub(super) async fn get<M: Media>(
 ) -> Result<Response, Problem> {
     let Path((token, file)) = path.map_err(|_| not_found())?;
     let live = playback.media.get(&token).ok_or_else(not_found)?;
-    let live = live.as_ref();
     match File::parse(&file).ok_or_else(not_found)? {
         File::Master => {
-            wait(live, playback.first_segment).await;
+            wait(&*live, playback.first_segment).await;
             playlist(live.master_playlist())
         }
         File::Media => {
-            wait(live, playback.first_segment).await;
+            wait(&*live, playback.first_segment).await;
             playlist(live.media_playlist())
         }
         File::Init(number) => {
@@ -98,8 +97,8 @@ pub(super) async fn get<M: Media>(
             Ok(range::respond(&method, &headers, SEGMENT, UNCHANGING, bytes))
         }
         File::Progressive => {
-            wait(live, playback.first_segment).await;
-            progressive(live, &method)
+            wait(&*live, playback.first_segment).await;
+            progressive(&live, &method)
         }
     }
 }
@@ -128,7 +127,7 @@ fn playlist(text: Option<String>) -> Result<Response, Problem> {
         .into_response())
 }
 
-fn progressive(live: &impl Live, method: &Method) -> Result<Response, Problem> {
+fn progressive(live: &Arc<impl Live>, method: &Method) -> Result<Response, Problem> {
     if live.master_playlist().is_none() {
         return Err(not_yet());
     }

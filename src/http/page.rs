@@ -19,7 +19,7 @@ pub(super) struct Asset {
     text: &'static str,
 }
 
-pub(super) const ASSETS: [Asset; 7] = [
+pub(super) const ASSETS: [Asset; 10] = [
     Asset {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -49,6 +49,21 @@ pub(super) const ASSETS: [Asset; 7] = [
         path: "/page/page.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("page/page.js"),
+    },
+    Asset {
+        path: "/sample",
+        content_type: "text/html; charset=utf-8",
+        text: include_str!("page/sample.html"),
+    },
+    Asset {
+        path: "/page/sample.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("page/sample.css"),
+    },
+    Asset {
+        path: "/page/sample.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/sample.js"),
     },
     Asset {
         path: "/page/icon.svg",

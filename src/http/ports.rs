@@ -60,5 +60,5 @@ pub trait Live: Send + Sync + 'static {
     fn ready(&self) -> impl Future<Output = ()> + Send;
 
     /// One endless file from now on. It ends with the stream, or when its reader is too slow.
-    fn progressive(&self) -> impl Stream<Item = Bytes> + Send + 'static;
+    fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static;
 }

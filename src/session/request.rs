@@ -179,6 +179,22 @@ const ZOOM: (f64, f64) = (0.25, 5.0);
 const SCALE: (f64, f64) = (0.5, 4.0);
 
 impl StartRequest {
+    /// A request that leaves everything else as it is by default.
+    pub fn new(url: String, quality: Quality) -> Self {
+        Self {
+            url,
+            quality,
+            target: None,
+            duration: None,
+            mode: Mode::default(),
+            audio: Audio::default(),
+            frame_rate: None,
+            zoom: None,
+            scale: None,
+            auth: Auth::default(),
+        }
+    }
+
     /// Checks everything that can be checked without looking at configuration.
     ///
     /// # Errors

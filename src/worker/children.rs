@@ -118,8 +118,9 @@ impl Workers for Children {
         Box::pin(async {
             // The browser before may still be on its way out of a directory of its own.
             let number = self.browsers.fetch_add(1, Ordering::Relaxed);
-            let directory = self.directory(session).join(format!("browser-{number}"));
-            fs::create_dir_all(&directory)?;
+            let parent = self.directory(session);
+            fs::create_dir_all(&parent)?;
+            let directory = parent.join(format!("browser-{number}"));
             let mut arguments =
                 vec!["browser".as_ref(), "--directory".as_ref(), directory.as_os_str()];
             arguments.extend(self.browser_arguments.iter().map(OsString::as_os_str));

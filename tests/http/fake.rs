@@ -162,7 +162,7 @@ impl Live for FakeLive {
         let _ = playlist.wait_for(Option::is_some).await;
     }
 
-    fn progressive(&self) -> impl Stream<Item = Bytes> + Send + 'static {
+    fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static {
         stream::iter(self.chunks.clone()).chain(stream::pending())
     }
 }

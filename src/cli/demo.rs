@@ -1,0 +1,136 @@
+//! `dashboard-cast demo`: a stream to look at, without a TV and without systemd.
+
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{exit::Failure, runtime};
+use crate::{
+    config::Config,
+    daemon::Daemon,
+    media::MediaTime,
+    session::{Quality, Registry, StartRequest},
+};
+
+/// The status line is for people; faster would only flicker.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) fn run(
+    url: Option<String>,
+    listen: SocketAddr,
+    quality: Quality,
+) -> Result<(), Failure> {
+    let mut config = Config::default();
+    config.http.listen = listen;
+    runtime()?.block_on(async {
+        let daemon = Daemon::prepare(&config, None).await?;
+        let address = daemon.address()?;
+        let page = url.unwrap_or_else(|| format!("http://{address}/sample"));
+        let session = daemon.start(StartRequest::new(page.clone(), quality)).await?;
+        let media = format!("http://{address}/media/{}", session.token.as_str());
+        say(&format!(
+            "Showing {page}\n\n  \
+             Watch in a browser   http://{address}/\n  \
+             Play as HLS          {media}/master.m3u8\n  \
+             Play as one file     {media}/stream.mp4\n\n\
+             Stop with Ctrl-C.\n"
+        ))?;
+        let status = tokio::spawn(follow(daemon.registry()));
+        daemon.run().await?;
+        status.abort();
+        Ok(())
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "where to watch is the command's result")]
+fn say(text: &str) -> Result<(), Failure> {
+    println!("{text}");
+    std::io::stdout().flush()?;
+    Ok(())
+}
+
+/// Prints what the session does while it runs: one line that is written over on a terminal.
+async fn follow(registry: Arc<Registry>) {
+    let mut ticks = tokio::time::interval(STATUS_EVERY);
+    let mut usage = Usage::now();
+    loop {
+        ticks.tick().await;
+        let cpu = usage.since_last();
+        let Some(session) = registry.sessions().pop() else { return };
+        let stream = session.stream.map_or_else(String::new, |stream| {
+            format!(
+                "  {}  {} at most {}/s  {} kbit/s  {} segments",
+                stream.encoder,
+                stream.size,
+                stream.frame_rate.per_second(),
+                stream.bit_rate.kbit_per_second(),
+                stream.segments,
+            )
+        });
+        let problem =
+            session.page.problem.map_or_else(String::new, |problem| format!("  {problem}"));
+        let line = format!("{}{stream}  CPU {cpu:.0} %{problem}", session.state.name);
+        let mut out = std::io::stderr();
+        let written =
+            if out.is_terminal() { write!(out, "\r\x1b[K{line}") } else { writeln!(out, "{line}") };
+        if written.and_then(|()| out.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The processor time of this process and its children, as the kernel counts it.
+struct Usage {
+    ticks: u64,
+    at: MediaTime,
+}
+
+impl Usage {
+    fn now() -> Self {
+        Self { ticks: tree_ticks(), at: MediaTime::now() }
+    }
+
+    /// Percent of one core since the call before.
+    fn since_last(&mut self) -> f64 {
+        let now = Self::now();
+        let span = now.at.since(self.at).as_secs_f64();
+        let used = Duration::from_millis(10 * now.ticks.saturating_sub(self.ticks)).as_secs_f64();
+        *self = now;
+        if span > 0.0 { 100.0 * used / span } else { 0.0 }
+    }
+}
+
+/// Ticks of 1/100 s, the same on every Linux that Debian runs on, of this process and all below it.
+fn tree_ticks() -> u64 {
+    let mut processes = Vec::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    for entry in entries.flatten() {
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The command's name is in brackets and may hold anything; what follows is numbers.
+        let Some((head, tail)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = tail.split_whitespace().collect();
+        let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+        let pid = head.split_whitespace().next().and_then(|pid| pid.parse::<u64>().ok());
+        if let (Some(pid), Some(parent), Some(user), Some(system)) =
+            (pid, number(1), number(11), number(12))
+        {
+            processes.push((pid, parent, user + system));
+        }
+    }
+    let mut family = vec![u64::from(std::process::id())];
+    let mut total = 0;
+    while let Some(member) = family.pop() {
+        for &(pid, parent, ticks) in &processes {
+            if pid == member {
+                total += ticks;
+            }
+            if parent == member {
+                family.push(pid);
+            }
+        }
+    }
+    total
+}

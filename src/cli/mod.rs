@@ -1,0 +1,140 @@
+//! The command line: what may be typed, and what becomes of it.
+
+mod demo;
+mod exit;
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use self::exit::Failure;
+use crate::{
+    config::Config, daemon::Daemon, process, render::browser::BrowserOptions, session::Quality,
+};
+
+/// Keeps web dashboards on TVs: renders the page, encodes it, streams it.
+#[derive(Debug, Parser)]
+#[command(name = "dashboard-cast", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs the service in the foreground.
+    Daemon {
+        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+        #[arg(long, value_name = "FILE")]
+        config: Vec<PathBuf>,
+        /// Listens here instead of where the configuration says.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Shows a page, or a built-in sample dashboard, as a stream to look at in a browser.
+    Demo {
+        /// The page to show.
+        url: Option<String>,
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000")]
+        listen: SocketAddr,
+        /// 1080p, 720p or low-latency.
+        #[arg(long, default_value = "1080p", value_parser = quality)]
+        quality: Quality,
+    },
+    /// Runs one part of a session; started by the daemon.
+    #[command(hide = true)]
+    Worker {
+        #[command(subcommand)]
+        role: Role,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    Encoder,
+    Browser {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long)]
+        program: Option<PathBuf>,
+        #[arg(long)]
+        load_timeout_ms: u64,
+    },
+}
+
+/// Runs the program as it was called.
+pub fn run() -> ExitCode {
+    let Arguments { verb } = Arguments::parse();
+    start_log();
+    let outcome = match verb {
+        Verb::Daemon { config, listen } => daemon(&config, listen),
+        Verb::Demo { url, listen, quality } => demo::run(url, listen, quality),
+        Verb::Worker { role: Role::Encoder } => process::encoder::run().map_err(Failure::from),
+        Verb::Worker { role: Role::Browser { directory, program, load_timeout_ms } } => {
+            let load_timeout = Duration::from_millis(load_timeout_ms);
+            process::browser::run(BrowserOptions { directory, program, load_timeout })
+                .map_err(Failure::from)
+        }
+    };
+    exit::report(outcome)
+}
+
+fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let (mut config, token) = load(files)?;
+    if let Some(listen) = listen {
+        config.http.listen = listen;
+    }
+    runtime()?.block_on(async {
+        let daemon = Daemon::prepare(&config, token).await?;
+        tracing::info!(address = %daemon.address()?, "ready");
+        daemon.run().await?;
+        Ok(())
+    })
+}
+
+fn load(_: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
+    Ok((Config::default(), None))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    // Little is computed in the daemon; two threads keep a slow request from delaying a segment.
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+fn quality(name: &str) -> Result<Quality, String> {
+    Quality::ALL
+        .into_iter()
+        .find(|quality| quality.name() == name)
+        .ok_or_else(|| format!("there are {}", Quality::ALL.map(Quality::name).join(", ")))
+}
+
+/// Words go to stderr, results to stdout.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("DASHBOARD_CAST_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,dashboard_cast=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn workers_are_not_for_people() {
+        let help = Arguments::command().render_long_help().to_string();
+        assert!(help.contains("demo") && !help.contains("worker"), "{help}");
+    }
+}

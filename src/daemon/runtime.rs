@@ -1,0 +1,74 @@
+//! The directory that belongs to one running daemon.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::{getpid, getuid};
+
+/// Removed with everything in it when dropped.
+#[derive(Debug)]
+pub(super) struct RuntimeDirectory(PathBuf);
+
+impl RuntimeDirectory {
+    /// Makes it, and removes those of daemons that could not do it themselves.
+    ///
+    /// systemd says where it may be; without systemd it is in the user's runtime directory, or in
+    /// `/tmp`. Paths stay short, because sockets live below.
+    ///
+    /// # Errors
+    /// It cannot be made, or belongs to somebody else.
+    pub(super) fn create() -> io::Result<Self> {
+        let base = base();
+        fs::create_dir_all(&base)?;
+        let metadata = fs::metadata(&base)?;
+        if std::os::unix::fs::MetadataExt::uid(&metadata) != getuid().as_raw() {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{} belongs to another user; remove it", base.display()),
+            ));
+        }
+        remove_left_overs(&base);
+        let own = base.join(getpid().to_string());
+        fs::create_dir_all(&own)?;
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(&own, private)?;
+        Ok(Self(own))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for RuntimeDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "removing the runtime directory");
+        }
+    }
+}
+
+fn base() -> PathBuf {
+    let given = |name| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    given("RUNTIME_DIRECTORY")
+        .or_else(|| Some(given("XDG_RUNTIME_DIR")?.join("dashboard-cast")))
+        .unwrap_or_else(|| env::temp_dir().join(format!("dashboard-cast-{}", getuid().as_raw())))
+}
+
+/// Directories are named by process id; one without its process was left by a crash.
+fn remove_left_overs(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if Path::new("/proc").join(pid.to_string()).exists() {
+            continue;
+        }
+        match fs::remove_dir_all(entry.path()) {
+            Ok(()) => tracing::info!(pid, "removed what a daemon before had left"),
+            Err(error) => tracing::warn!(%error, pid, "removing what a daemon before had left"),
+        }
+    }
+}
