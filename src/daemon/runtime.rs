@@ -47,6 +47,8 @@ impl Drop for RuntimeDirectory {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             tracing::warn!(%error, path = %self.0.display(), "removing the runtime directory");
         }
+        // Ours as well when no other daemon is in it; if one is, that fails, as it should.
+        self.0.parent().map(fs::remove_dir);
     }
 }
 

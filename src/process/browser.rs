@@ -1,6 +1,8 @@
 //! The browser worker: Chromium with one session's page.
 
-use std::io;
+use std::{fs, io, path::Path};
+
+use rustix::process::getppid;
 
 use crate::{
     render::browser::{self, BrowserOptions},
@@ -11,15 +13,27 @@ use crate::{
 /// Runs until the daemon closes the connection or Chromium ends.
 ///
 /// # Errors
-/// There is no connection, or the browser's directory cannot be used.
+/// There is no connection, or it broke.
 pub fn run(options: BrowserOptions) -> io::Result<()> {
+    let daemon = getppid();
     let socket = super::connection()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (link, sent): (Link<BrowserEvent, BrowserCommand>, _) =
             worker::serve(socket, "daemon")?;
-        browser::run(options, link.from_worker, link.to_worker).await.map_err(io::Error::other)?;
-        // What was said last must still go out.
-        sent.await.map_err(io::Error::other)
+        let session = options.directory.parent().map(Path::to_owned);
+        // Why it ended, the daemon has been told; what was said last must still go out.
+        drop(browser::run(options, link.from_worker, link.to_worker).await);
+        sent.await.map_err(io::Error::other)?;
+        if getppid() != daemon {
+            // The daemon died and cannot remove what it made for its sessions. The first of these
+            // that is still in use stays, and with it those above.
+            for directory in session.iter().flat_map(|session| session.ancestors().take(3)) {
+                if fs::remove_dir(directory).is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
     })
 }
