@@ -1,0 +1,93 @@
+//! What this process's descendants have used, from /proc.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
+
+/// A unit of /proc/PID/stat: Linux shows 100 a second whatever the kernel ticks at.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+struct Process {
+    parent: u32,
+    /// User and system time of it and of the children it has waited for.
+    ticks: u64,
+}
+
+/// The descendants of this process, without `except` and theirs.
+pub(crate) fn descendants(except: &[u32]) -> Vec<u32> {
+    below(&processes(), except)
+}
+
+/// CPU seconds that the descendants have used so far, those that have ended and were waited for
+/// included. Only differences mean something.
+///
+/// This process must be the reaper of orphans, or what a descendant left behind is missed.
+pub(crate) fn cpu_seconds(except: &[u32]) -> f64 {
+    let all = processes();
+    let ticks: u64 = below(&all, except)
+        .iter()
+        .filter_map(|pid| all.get(pid))
+        .map(|process| process.ticks)
+        .sum();
+    ticks as f64 / TICKS_PER_SECOND
+}
+
+/// Memory in MiB of the descendants that run `program`, shared pages split among those that share
+/// them (PSS), and the private and shared pages of each as the kernel counts them (RSS).
+pub(crate) fn memory(program: &Path) -> (f64, f64) {
+    descendants(&[])
+        .into_iter()
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
+        .fold((0.0, 0.0), |(pss, rss), rollup| {
+            (pss + mebibytes(&rollup, "Pss:"), rss + mebibytes(&rollup, "Rss:"))
+        })
+}
+
+fn mebibytes(rollup: &str, field: &str) -> f64 {
+    rollup
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .and_then(|value| value.trim().strip_suffix(" kB")?.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
+}
+
+fn below(all: &HashMap<u32, Process>, except: &[u32]) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (&pid, process) in all {
+        children.entry(process.parent).or_default().push(pid);
+    }
+    let except: HashSet<u32> = except.iter().copied().collect();
+    let mut found = Vec::new();
+    let mut open = vec![std::process::id()];
+    while let Some(pid) = open.pop() {
+        let next = children.get(&pid).into_iter().flatten();
+        for &child in next.filter(|child| !except.contains(child)) {
+            found.push(child);
+            open.push(child);
+        }
+    }
+    found
+}
+
+fn processes() -> HashMap<u32, Process> {
+    fs::read_dir("/proc")
+        .expect("reading /proc")
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            // A process may end between the listing and the look.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The name, in brackets, may have anything in it; the fields start behind the last one.
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+            let process = Process {
+                parent: u32::try_from(number(1)?).ok()?,
+                ticks: (11..=14).map(number).sum::<Option<u64>>()?,
+            };
+            Some((pid, process))
+        })
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! What the tests of the whole program share.
+
+pub(crate) mod chromium;
+pub(crate) mod clock;
+pub(crate) mod daemon;
+pub(crate) mod files;
+pub(crate) mod players;
