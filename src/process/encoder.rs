@@ -25,7 +25,7 @@ use crate::{
 /// # Errors
 /// There is no connection, or it broke.
 pub fn run() -> io::Result<()> {
-    let daemon = Daemon(Arc::new(wire::Blocking(super::connection()?)));
+    let daemon = Daemon(Arc::new(wire::Blocking::new(super::connection()?)));
     let mut commands = Commands { daemon: daemon.clone(), assembler: wire::Assembler::default() };
     let spec = match commands.next()? {
         Some(EncoderCommand::Configure(spec)) => spec,

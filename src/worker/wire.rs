@@ -8,6 +8,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Mutex, PoisonError},
 };
 
 use rustix::{
@@ -151,16 +152,27 @@ fn invalid(what: &str) -> io::Error {
 
 /// A connection for threads: sends and receives block.
 #[derive(Debug)]
-pub struct Blocking<S>(pub S);
+pub struct Blocking<S> {
+    socket: S,
+    /// A message's datagrams must not mix with those of another thread's message.
+    sending: Mutex<()>,
+}
 
 impl<S: AsFd> Blocking<S> {
+    pub const fn new(socket: S) -> Self {
+        Self { socket, sending: Mutex::new(()) }
+    }
+
     /// # Errors
     /// The other end is gone, or the kernel refused.
     pub fn send(&self, message: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        // The lock guards no data that a panic could leave half done.
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         for (mark, bytes) in datagrams(message) {
             let descriptor = descriptor.filter(|_| mark == LAST);
-            send(self.0.as_fd(), (mark, bytes), descriptor)?;
+            send(self.socket.as_fd(), (mark, bytes), descriptor)?;
         }
+        drop(sending);
         Ok(())
     }
 
@@ -170,7 +182,7 @@ impl<S: AsFd> Blocking<S> {
     /// The peer breaks the protocol, or the kernel refused.
     pub fn receive(&self, assembler: &mut Assembler) -> io::Result<Option<Message>> {
         loop {
-            match assembler.receive(self.0.as_fd())? {
+            match assembler.receive(self.socket.as_fd())? {
                 Received::Part => {}
                 Received::Message(message) => return Ok(Some(message)),
                 Received::End => return Ok(None),
@@ -190,8 +202,8 @@ mod tests {
     fn echo(message: &[u8]) -> Message {
         let (a, b) = pair().unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| Blocking(a).send(message, None).unwrap());
-            Blocking(b).receive(&mut Assembler::default()).unwrap().unwrap()
+            scope.spawn(|| Blocking::new(a).send(message, None).unwrap());
+            Blocking::new(b).receive(&mut Assembler::default()).unwrap().unwrap()
         })
     }
 
@@ -201,8 +213,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"hello").unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        Blocking(&a).send(b"take this", Some(file.as_fd())).unwrap();
-        let message = Blocking(&b).receive(&mut Assembler::default()).unwrap().unwrap();
+        Blocking::new(&a).send(b"take this", Some(file.as_fd())).unwrap();
+        let message = Blocking::new(&b).receive(&mut Assembler::default()).unwrap().unwrap();
         assert_eq!(message.bytes, b"take this");
         let mut text = String::new();
         File::from(message.descriptor.unwrap()).read_to_string(&mut text).unwrap();
@@ -213,7 +225,29 @@ mod tests {
     fn the_end_of_the_other_side_is_the_end() {
         let (a, b) = pair().unwrap();
         drop(a);
-        assert!(Blocking(b).receive(&mut Assembler::default()).unwrap().is_none());
+        assert!(Blocking::new(b).receive(&mut Assembler::default()).unwrap().is_none());
+    }
+
+    #[test]
+    fn messages_of_two_threads_do_not_mix() {
+        let (a, b) = pair().unwrap();
+        let (a, b) = (Blocking::new(a), Blocking::new(b));
+        std::thread::scope(|scope| {
+            for value in [1_u8, 2] {
+                let a = &a;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        a.send(&vec![value; 200_000], None).unwrap();
+                    }
+                });
+            }
+            let mut assembler = Assembler::default();
+            for _ in 0..100 {
+                let message = b.receive(&mut assembler).unwrap().unwrap().bytes;
+                assert_eq!(message.len(), 200_000);
+                assert!(message.iter().all(|byte| *byte == message[0]));
+            }
+        });
     }
 
     #[test]
@@ -225,7 +259,7 @@ mod tests {
                 // Ends when the reader gives up and closes its end.
                 while send(a.as_fd(), (MORE, &bytes), None).is_ok() {}
             });
-            let error = Blocking(b).receive(&mut Assembler::default()).unwrap_err();
+            let error = Blocking::new(b).receive(&mut Assembler::default()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         });
     }
@@ -234,7 +268,7 @@ mod tests {
     fn an_unknown_mark_is_an_error() {
         let (a, b) = pair().unwrap();
         send(a.as_fd(), (7, b"x"), None).unwrap();
-        assert!(Blocking(b).receive(&mut Assembler::default()).is_err());
+        assert!(Blocking::new(b).receive(&mut Assembler::default()).is_err());
     }
 
     proptest! {
