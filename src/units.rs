@@ -36,10 +36,11 @@ pub struct FrameRate(u32);
 impl FrameRate {
     /// What every Cast device plays at 1920×1080.
     pub const DEFAULT: Self = Self(30);
+    pub const HIGHEST: Self = Self(60);
 
     /// Returns `None` outside 1 to 60.
     pub const fn new(per_second: u32) -> Option<Self> {
-        if per_second >= 1 && per_second <= 60 { Some(Self(per_second)) } else { None }
+        if per_second >= 1 && per_second <= Self::HIGHEST.0 { Some(Self(per_second)) } else { None }
     }
 
     pub const fn per_second(self) -> u32 {

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and what becomes of it.
 
+pub mod config;
 mod demo;
 mod exit;
 

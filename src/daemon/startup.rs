@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{parts::Parts, runtime::RuntimeDirectory};
 use crate::{
-    config::Config,
+    config::{Config, PagePolicy},
     http::{self, Access, App, ControlToken, Limits, TokenError},
     package::Library,
     session::{Registry, Rules, Snapshot, StartError, StartRequest},
@@ -66,7 +66,7 @@ impl Daemon {
         let library = Arc::new(Library::new(config.stream.window, config.stream.memory));
         let rules = Rules {
             most: config.sessions.most,
-            pages: crate::config::PagePolicy,
+            pages: PagePolicy::from(&config.pages),
             accept_certificates_of: config.pages.accept_certificates_of.clone(),
         };
         let registry = Arc::new(Registry::new(rules, Arc::new(workers), Arc::clone(&library) as _));

@@ -1,5 +1,6 @@
 //! What flows from the page to the TV, in the words of every stage: time, frames' geometry, packets.
 
+mod choice;
 mod frame_clock;
 pub mod h264;
 mod packet;
@@ -7,6 +8,7 @@ mod rect;
 mod screen;
 mod time;
 
+pub use choice::{Audio, Mode, Quality};
 pub use frame_clock::FrameClock;
 pub use packet::{Packet, StreamInfo};
 pub use rect::{Damage, Rect};

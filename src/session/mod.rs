@@ -11,9 +11,10 @@ mod request;
 mod snapshot;
 mod state;
 
+pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};
 pub use error::{PictureError, StartError, StartErrorKind};
 pub use registry::{Registry, Rules};
-pub use request::{Audio, Auth, Basic, Mode, Quality, RequestError, SessionSpec, StartRequest};
+pub use request::{Auth, Basic, RequestError, SessionSpec, StartRequest};
 pub use snapshot::{PageView, Snapshot, StateView, StreamView};
 pub use state::EndReason;

@@ -7,71 +7,10 @@ use thiserror::Error;
 use url::Url;
 
 use super::ports::{EncoderSpec, PageSpec};
-use crate::units::{BitRate, FrameRate, Size};
-
-/// A named choice of size and bit rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Quality {
-    #[default]
-    #[serde(rename = "1080p")]
-    Hd1080,
-    #[serde(rename = "720p")]
-    Hd720,
-    #[serde(rename = "low-latency")]
-    LowLatency,
-}
-
-impl Quality {
-    pub const ALL: [Self; 3] = [Self::Hd1080, Self::Hd720, Self::LowLatency];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hd1080 => "1080p",
-            Self::Hd720 => "720p",
-            Self::LowLatency => "low-latency",
-        }
-    }
-
-    pub const fn size(self) -> Size {
-        match self {
-            Self::Hd1080 => Size::new(1920, 1080),
-            Self::Hd720 | Self::LowLatency => Size::new(1280, 720),
-        }
-    }
-
-    pub const fn bit_rate(self) -> BitRate {
-        match self {
-            Self::Hd1080 => BitRate::from_kbit(5000),
-            Self::Hd720 => BitRate::from_kbit(2500),
-            Self::LowLatency => BitRate::from_kbit(2000),
-        }
-    }
-}
-
-impl fmt::Display for Quality {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How the stream is handed out. Both are always there; this is the one a caller wants to be told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    #[default]
-    Hls,
-    Fmp4,
-}
-
-/// The stream's sound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Audio {
-    /// A silent track: some TVs refuse video without sound.
-    #[default]
-    Silent,
-    None,
-}
+use crate::{
+    media::{Audio, Mode, Quality},
+    units::FrameRate,
+};
 
 /// What opens the page's doors. Secrets: `Debug` shows names only, and nothing here is ever put in a
 /// snapshot.
@@ -218,7 +157,7 @@ impl StartRequest {
             return Err(RequestError::Target(target));
         }
         let frame_rate = self.frame_rate.unwrap_or(FrameRate::DEFAULT);
-        if frame_rate > FrameRate::DEFAULT && self.quality == Quality::Hd1080 {
+        if frame_rate > self.quality.highest_frame_rate() {
             return Err(RequestError::FrameRate(frame_rate.per_second()));
         }
         Ok(SessionSpec {
@@ -273,6 +212,7 @@ fn check_auth(auth: &Auth) -> Result<(), RequestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::{BitRate, Size};
 
     fn parse(json: &str) -> Result<StartRequest, String> {
         serde_json::from_str(json).map_err(|error| error.to_string())
