@@ -48,6 +48,12 @@ impl FrameRate {
     }
 }
 
+impl Default for FrameRate {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 impl TryFrom<u32> for FrameRate {
     type Error = String;
 

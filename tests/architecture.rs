@@ -1,4 +1,5 @@
 //! The shape of the source, as a fact that a change cannot break unnoticed.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,

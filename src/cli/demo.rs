@@ -25,11 +25,12 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let mut config = Config::default();
     config.http.listen = listen;
+    config.sessions.quality = quality;
     runtime()?.block_on(async {
         let daemon = Daemon::prepare(&config, None).await?;
         let address = daemon.address()?;
         let page = url.unwrap_or_else(|| format!("http://{address}/sample"));
-        let session = daemon.start(StartRequest::new(page.clone(), quality)).await?;
+        let session = daemon.start(StartRequest::new(page.clone())).await?;
         let media = format!("http://{address}/media/{}", session.token.as_str());
         say(&format!(
             "Showing {page}\n\n  \

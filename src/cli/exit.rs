@@ -3,18 +3,34 @@
 
 use std::{error::Error, io, process::ExitCode};
 
-use crate::{daemon::StartupError, session::StartError};
+use crate::{
+    config::{ConfigError, TokenFileError},
+    daemon::StartupError,
+    session::StartError,
+};
 
 /// Why a command failed, with what to do about it.
 #[derive(Debug)]
 pub(super) struct Failure {
-    error: Box<dyn Error + Send + Sync>,
+    /// `None` when everything has been said.
+    error: Option<Box<dyn Error + Send + Sync>>,
     hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure that the command has described itself.
+    pub(super) const fn said() -> Self {
+        Self { error: None, hint: None }
+    }
+
+    fn new(error: impl Error + Send + Sync + 'static, hint: Option<String>) -> Self {
+        Self { error: Some(Box::new(error)), hint }
+    }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self { error: error.into(), hint: None }
+        Self::new(error, None)
     }
 }
 
@@ -26,14 +42,26 @@ impl From<StartupError> for Failure {
             }
             _ => None,
         };
-        Self { error: error.into(), hint }
+        Self::new(error, hint)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error, Some("See what is read with: dashboard-cast config check".to_owned()))
+    }
+}
+
+impl From<TokenFileError> for Failure {
+    fn from(error: TokenFileError) -> Self {
+        Self::new(error, None)
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let hint = error.hint.clone();
-        Self { error: error.into(), hint }
+        Self::new(error, hint)
     }
 }
 
@@ -41,6 +69,7 @@ impl From<StartError> for Failure {
 #[expect(clippy::print_stderr, reason = "this is where words for the caller are said")]
 pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
     let Err(Failure { error, hint }) = outcome else { return ExitCode::SUCCESS };
+    let Some(error) = error else { return ExitCode::FAILURE };
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,14 +4,24 @@ pub mod config;
 mod demo;
 mod exit;
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use self::exit::Failure;
 use crate::{
-    config::Config, daemon::Daemon, process, render::browser::BrowserOptions, session::Quality,
+    config::{Config, locate, read_files, read_token},
+    daemon::Daemon,
+    process,
+    render::browser::BrowserOptions,
+    session::Quality,
 };
 
 /// Keeps web dashboards on TVs: renders the page, encodes it, streams it.
@@ -43,12 +53,28 @@ enum Verb {
         #[arg(long, default_value = "1080p", value_parser = quality)]
         quality: Quality,
     },
+    /// Checks or shows the configuration.
+    Config {
+        #[command(subcommand)]
+        what: About,
+        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Vec<PathBuf>,
+    },
     /// Runs one part of a session; started by the daemon.
     #[command(hide = true)]
     Worker {
         #[command(subcommand)]
         role: Role,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum About {
+    /// Says which files are read and what is wrong in them.
+    Check,
+    /// Prints what holds, each value with its origin.
+    Show,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +97,7 @@ pub fn run() -> ExitCode {
     let outcome = match verb {
         Verb::Daemon { config, listen } => daemon(&config, listen),
         Verb::Demo { url, listen, quality } => demo::run(url, listen, quality),
+        Verb::Config { what, config } => configuration(&what, &config),
         Verb::Worker { role: Role::Encoder } => process::encoder::run().map_err(Failure::from),
         Verb::Worker { role: Role::Browser { directory, program, load_timeout_ms } } => {
             let load_timeout = Duration::from_millis(load_timeout_ms);
@@ -94,8 +121,28 @@ fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> 
     })
 }
 
-fn load(_: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
-    Ok((Config::default(), None))
+/// Reads the configuration and the token; what is odd about them goes to the log.
+fn load(files: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
+    let fragments = if files.is_empty() { locate(Path::new("/"))? } else { read_files(files)? };
+    let loaded = Config::load(&fragments)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}, ignoring");
+    }
+    let Some(file) = &loaded.config.http.token_file else { return Ok((loaded.config, None)) };
+    let (token, warning) = read_token(file)?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    Ok((loaded.config, Some(token.into_inner())))
+}
+
+fn configuration(what: &About, files: &[PathBuf]) -> Result<(), Failure> {
+    let (root, mut out) = (Path::new("/"), std::io::stdout());
+    let usable = match what {
+        About::Check => config::check(root, files, &mut out)?,
+        About::Show => config::show(root, files, &mut out)?,
+    };
+    if usable { Ok(()) } else { Err(Failure::said()) }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

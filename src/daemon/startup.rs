@@ -13,7 +13,7 @@ use crate::{
     config::{Config, PagePolicy},
     http::{self, Access, App, ControlToken, Limits, TokenError},
     package::Library,
-    session::{Registry, Rules, Snapshot, StartError, StartRequest},
+    session::{Defaults, Registry, Rules, Snapshot, StartError, StartRequest},
     worker::Children,
 };
 
@@ -65,6 +65,11 @@ impl Daemon {
         let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
         let library = Arc::new(Library::new(config.stream.window, config.stream.memory));
         let rules = Rules {
+            defaults: Defaults {
+                quality: config.sessions.quality,
+                audio: config.sessions.audio,
+                frame_rate: config.sessions.frame_rate,
+            },
             most: config.sessions.most,
             pages: PagePolicy::from(&config.pages),
             accept_certificates_of: config.pages.accept_certificates_of.clone(),

@@ -15,6 +15,6 @@ pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};
 pub use error::{PictureError, StartError, StartErrorKind};
 pub use registry::{Registry, Rules};
-pub use request::{Auth, Basic, RequestError, SessionSpec, StartRequest};
+pub use request::{Auth, Basic, Defaults, RequestError, SessionSpec, StartRequest};
 pub use snapshot::{PageView, Snapshot, StateView, StreamView};
 pub use state::EndReason;

@@ -15,7 +15,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    EndReason, PageView, PictureError, SessionSpec, Snapshot, StartError, StartErrorKind,
+    Defaults, EndReason, PageView, PictureError, SessionSpec, Snapshot, StartError, StartErrorKind,
     StartRequest, StateView, Stopped,
     actor::{Actor, Command},
     ports::{Streams, Workers},
@@ -33,6 +33,8 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(5);
 /// What the registry is told by the configuration.
 #[derive(Debug)]
 pub struct Rules {
+    /// What holds where a request does not say.
+    pub defaults: Defaults,
     /// Sessions at a time.
     pub most: usize,
     /// Which pages may be opened.
@@ -80,7 +82,7 @@ impl Registry {
     /// # Errors
     /// The request makes no sense, is not allowed, or as many sessions run as may.
     pub async fn start(self: &Arc<Self>, request: StartRequest) -> Result<Snapshot, StartError> {
-        let mut spec = request.into_spec()?;
+        let mut spec = request.into_spec(&self.rules.defaults)?;
         self.rules.pages.check(&spec.page.url).map_err(|error| StartError {
             kind: StartErrorKind::Forbidden,
             message: error.to_string(),

@@ -57,7 +57,7 @@ impl fmt::Debug for Basic {
 pub struct StartRequest {
     pub url: String,
     #[serde(default)]
-    pub quality: Quality,
+    pub quality: Option<Quality>,
     /// What the stream is for, a free name. A new session replaces the one of the same target.
     #[serde(default)]
     pub target: Option<String>,
@@ -67,7 +67,7 @@ pub struct StartRequest {
     #[serde(default)]
     pub mode: Mode,
     #[serde(default)]
-    pub audio: Audio,
+    pub audio: Option<Audio>,
     /// The most frames in a second.
     #[serde(default)]
     pub frame_rate: Option<FrameRate>,
@@ -77,6 +77,14 @@ pub struct StartRequest {
     pub scale: Option<f64>,
     #[serde(default)]
     pub auth: Auth,
+}
+
+/// What holds where a request does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    pub quality: Quality,
+    pub audio: Audio,
+    pub frame_rate: FrameRate,
 }
 
 /// A request that makes sense.
@@ -119,14 +127,14 @@ const SCALE: (f64, f64) = (0.5, 4.0);
 
 impl StartRequest {
     /// A request that leaves everything else as it is by default.
-    pub fn new(url: String, quality: Quality) -> Self {
+    pub fn new(url: String) -> Self {
         Self {
             url,
-            quality,
+            quality: None,
             target: None,
             duration: None,
             mode: Mode::default(),
-            audio: Audio::default(),
+            audio: None,
             frame_rate: None,
             zoom: None,
             scale: None,
@@ -138,7 +146,7 @@ impl StartRequest {
     ///
     /// # Errors
     /// The first thing that makes no sense.
-    pub fn into_spec(self) -> Result<SessionSpec, RequestError> {
+    pub fn into_spec(self, defaults: &Defaults) -> Result<SessionSpec, RequestError> {
         let url = Url::parse(&self.url)
             .map_err(|cause| RequestError::Url { url: self.url, cause: cause.to_string() })?;
         let duration = match self.duration {
@@ -151,15 +159,22 @@ impl StartRequest {
         let zoom = within("zoom", self.zoom.unwrap_or(1.0), ZOOM)?;
         let scale = within("scale", self.scale.unwrap_or(1.0), SCALE)?;
         check_auth(&self.auth)?;
-        let size = self.quality.size();
+        let quality = self.quality.unwrap_or(defaults.quality);
+        let size = quality.size();
         let target = self.target.unwrap_or_else(|| DEFAULT_TARGET.to_owned());
         if target.is_empty() || target.len() > 64 || target.chars().any(char::is_control) {
             return Err(RequestError::Target(target));
         }
-        let frame_rate = self.frame_rate.unwrap_or(FrameRate::DEFAULT);
-        if frame_rate > self.quality.highest_frame_rate() {
-            return Err(RequestError::FrameRate(frame_rate.per_second()));
-        }
+        let highest =
+            if quality == Quality::Hd1080 { FrameRate::DEFAULT } else { FrameRate::HIGHEST };
+        let frame_rate = match self.frame_rate {
+            Some(rate) if rate > highest => {
+                return Err(RequestError::FrameRate(rate.per_second()));
+            }
+            Some(rate) => rate,
+            // Configured for all qualities, it means: as far as this one goes.
+            None => defaults.frame_rate.min(highest),
+        };
         Ok(SessionSpec {
             target,
             page: PageSpec {
@@ -170,10 +185,10 @@ impl StartRequest {
                 auth: self.auth,
                 accept_certificates_of: Vec::new(),
             },
-            encoder: EncoderSpec { size, frame_rate, bit_rate: self.quality.bit_rate() },
-            quality: self.quality,
+            encoder: EncoderSpec { size, frame_rate, bit_rate: quality.bit_rate() },
+            quality,
             mode: self.mode,
-            audio: self.audio,
+            audio: self.audio.unwrap_or(defaults.audio),
             duration,
         })
     }
@@ -219,7 +234,7 @@ mod tests {
     }
 
     fn spec(json: &str) -> Result<SessionSpec, RequestError> {
-        parse(json).unwrap().into_spec()
+        parse(json).unwrap().into_spec(&Defaults::default())
     }
 
     #[test]
