@@ -130,7 +130,16 @@ fn all_bad_values_are_reported_with_their_places() {
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
+    assert!(!said.contains("secret"), "{said}");
     assert!(!prints_as_expected("bad-values"));
+}
+
+#[test]
+fn the_largest_file_with_everything_wrong_is_answered() {
+    for line in ["a=1\n", "[sessions]\nmost=0\n", "[", "a.", "x=[", "listen={a="] {
+        let text = line.repeat((64 << 10) / line.len());
+        drop(Config::load(&[Fragment { path: "f.toml".into(), text }]));
+    }
 }
 
 #[test]
@@ -194,7 +203,7 @@ fn what_is_no_text_file_is_a_problem_of_its_own() {
     fs::create_dir_all(drop_ins.join("10-directory.toml")).unwrap();
     std::os::unix::fs::symlink("/nowhere/x.toml", drop_ins.join("20-broken-link.toml")).unwrap();
     fs::write(drop_ins.join("30-latin1.toml"), b"[http]\n# caf\xe9\n").unwrap();
-    fs::write(drop_ins.join("40-large.toml"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    fs::write(drop_ins.join("40-large.toml"), vec![b'#'; (64 << 10) + 1]).unwrap();
     let error = locate(directory.path()).unwrap_err();
     assert!(
         matches!(

@@ -9,18 +9,38 @@ use toml::{
 
 use super::{
     fragments::Fragment,
-    problem::{Place, Problem, Warning},
+    problem::{Lines, Place, Problem, Warning},
 };
 
 /// A fragment and the sections in it.
 struct Document<'a> {
-    fragment: &'a Fragment,
+    lines: Lines<'a>,
     table: DeTable<'a>,
 }
 
 impl Document<'_> {
     fn place(&self, span: Range<usize>) -> Place {
-        Place::find(self.fragment.path.clone(), &self.fragment.text, span.start)
+        self.lines.place(span.start)
+    }
+
+    /// What stands there, for an error message: one line, not too long. Before an `@` may stand a
+    /// password, so such a text is not shown.
+    fn excerpt(&self, value: &Spanned<DeValue<'_>>) -> String {
+        const LONGEST: usize = 60;
+        let source = match value.get_ref() {
+            DeValue::Array(_) => return "an array".to_owned(),
+            DeValue::Table(_) => return "a table".to_owned(),
+            _ => self.lines.text().get(value.span()).unwrap_or_default(),
+        };
+        if source.contains('@') {
+            return "what is there".to_owned();
+        }
+        let line = source.lines().next().unwrap_or_default();
+        let mut shown: String = line.chars().take(LONGEST).collect();
+        if shown.len() < source.len() {
+            shown.push('…');
+        }
+        shown
     }
 }
 
@@ -39,20 +59,8 @@ impl Entry<'_> {
         self.document.place(span)
     }
 
-    /// What stands there, for an error message: one line, not too long.
     pub(super) fn excerpt(&self, value: &Spanned<DeValue<'_>>) -> String {
-        const LONGEST: usize = 60;
-        let source = match value.get_ref() {
-            DeValue::Array(_) => return "an array".to_owned(),
-            DeValue::Table(_) => return "a table".to_owned(),
-            _ => self.document.fragment.text.get(value.span()).unwrap_or_default(),
-        };
-        let line = source.lines().next().unwrap_or_default();
-        let mut shown: String = line.chars().take(LONGEST).collect();
-        if shown.len() < source.len() {
-            shown.push('…');
-        }
-        shown
+        self.document.excerpt(value)
     }
 }
 
@@ -67,17 +75,18 @@ impl<'a> Documents<'a> {
     pub(super) fn parse(fragments: &'a [Fragment], problems: &mut Vec<Problem>) -> Self {
         let mut documents = Vec::new();
         for fragment in fragments {
+            let lines = Lines::new(&fragment.path, &fragment.text);
             let (table, errors) = DeTable::parse_recoverable(&fragment.text);
-            if errors.is_empty() {
-                documents.push(Document { fragment, table: table.into_inner() });
-            }
             problems.extend(errors.iter().map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
                 Problem::Syntax {
-                    place: Place::find(fragment.path.clone(), &fragment.text, offset),
+                    place: lines.place(offset),
                     message: error.message().replace('\n', ", "),
                 }
             }));
+            if errors.is_empty() {
+                documents.push(Document { lines, table: table.into_inner() });
+            }
         }
         Self(documents)
     }
@@ -129,7 +138,7 @@ impl<'a> Documents<'a> {
                         place: document.place(section.span()),
                         what: name.to_owned(),
                         expected: format!("a section, [{name}]"),
-                        found: content.get_ref().type_str().to_owned(),
+                        found: document.excerpt(content),
                     }),
                     _ => warn(section.span(), key_without_section(name, known)),
                 }

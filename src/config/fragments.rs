@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::problem::{ConfigError, Place, Problem};
+use super::problem::{ConfigError, Lines, Problem};
 
 /// One file's text. Later fragments win over earlier ones, key by key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct Fragment {
 const DIRECTORIES: [&str; 4] = ["etc", "run", "usr/local/lib", "usr/lib"];
 const MAIN_FILE: &str = "dashboard-cast/dashboard-cast.toml";
 const DROP_INS: &str = "dashboard-cast/conf.d";
-/// A file of all keys with long comments is far below; it keeps a wrong path from eating memory.
-const LARGEST: u64 = 1 << 20;
+/// A file of all keys with long comments is far below; a wrong path must cost neither memory nor time.
+const LARGEST: u64 = 64 << 10;
 
 /// Finds and reads the configuration below the filesystem root `root`: the main file of the first
 /// directory that has one, then the drop-ins of all directories in the order of their names. Of
@@ -47,7 +47,7 @@ pub fn locate(root: &Path) -> Result<Vec<Fragment>, ConfigError> {
                     drop_ins.entry(name).or_insert(path);
                 }
             }
-            Err(source) => problems.push(Problem::Read { path: directory, source }),
+            Err(cause) => problems.push(Problem::Read { path: directory, cause }),
         }
     }
     paths.extend(drop_ins.into_values());
@@ -102,7 +102,7 @@ fn list(directory: &Path) -> io::Result<Vec<OsString>> {
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    let failed = |source| Problem::Read { path: path.to_owned(), source };
+    let failed = |cause| Problem::Read { path: path.to_owned(), cause };
     if fs::read_link(path).is_ok_and(|target| target == Path::new("/dev/null")) {
         return Ok(String::new());
     }
@@ -119,6 +119,6 @@ fn read(path: &Path) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        Problem::NotText { place: Place::find(path.to_owned(), &text, valid) }
+        Problem::NotText { place: Lines::new(path, &text).place(valid) }
     })
 }

@@ -36,15 +36,15 @@ pub enum AllowedPage {
     Origin(Origin),
 }
 
-/// Why a text names no host and no origin.
+/// Why a text names no host and no origin. The text is not quoted: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// Neither a host name nor an address.
-    #[error("{text:?} is not a host: {cause}")]
-    Host { text: String, cause: url::ParseError },
+    #[error("not a host: {0}")]
+    Host(url::ParseError),
     /// The text is no URL.
-    #[error("{text:?} is not a URL: {cause}")]
-    Url { text: String, cause: url::ParseError },
+    #[error("not a URL: {0}")]
+    Url(url::ParseError),
     /// Patterns would have to say where they end; hosts are few.
     #[error("wildcards are not known; list each host")]
     Wildcard,
@@ -78,8 +78,7 @@ impl FromStr for Origin {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let url =
-            Url::parse(text).map_err(|cause| AddressError::Url { text: text.to_owned(), cause })?;
+        let url = Url::parse(text).map_err(AddressError::Url)?;
         let origin = Self::of(&url).ok_or(AddressError::Scheme)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(AddressError::Credentials);
@@ -116,8 +115,7 @@ impl FromStr for AllowedPage {
         if let Ok(address) = text.parse() {
             return Ok(Self::Host(Host::Ipv6(address)));
         }
-        let host = Host::parse(text)
-            .map_err(|cause| AddressError::Host { text: text.to_owned(), cause })?;
+        let host = Host::parse(text).map_err(AddressError::Host)?;
         Ok(Self::Host(without_root_dot(host)))
     }
 }
@@ -181,7 +179,7 @@ pub enum PolicyError {
     /// Files, the browser's own pages, scripts.
     #[error(
         "{0}: addresses are not opened; only http: and https: pages are. \
-         Serve the page from a web server"
+         Give a whole address of a web server such as http://host:3000/d/1"
     )]
     Scheme(String),
     /// There is nobody to ask for the page.
@@ -430,15 +428,15 @@ mod tests {
         assert_eq!(error("https://me@nas.lan"), AddressError::Credentials);
         assert_eq!(error("https://*.lan"), AddressError::Wildcard);
         assert_eq!(error("ftp://nas.lan"), AddressError::Scheme);
-        assert!(matches!(error("nas.lan"), AddressError::Url { .. }));
+        assert!(matches!(error("nas.lan"), AddressError::Url(_)));
     }
 
     #[test]
     fn what_is_no_host_is_refused_with_the_reason() {
         let error = |text: &str| text.parse::<AllowedPage>().unwrap_err();
         assert_eq!(error("*.lan"), AddressError::Wildcard);
-        assert!(matches!(error("dash.lan:3000"), AddressError::Host { .. }));
-        assert!(matches!(error("dash.lan/d"), AddressError::Host { .. }));
-        assert!(matches!(error(""), AddressError::Host { .. }));
+        assert!(matches!(error("dash.lan:3000"), AddressError::Host(_)));
+        assert!(matches!(error("dash.lan/d"), AddressError::Host(_)));
+        assert!(matches!(error(""), AddressError::Host(_)));
     }
 }

@@ -1,4 +1,7 @@
-use std::{error, fmt, io, path::PathBuf};
+use std::{
+    error, fmt, io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -10,15 +13,33 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    /// The place of the byte `offset` in the file's `text`.
-    pub(super) fn find(file: PathBuf, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            file,
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+/// A file's text with its lines numbered once, so that many places in it are found quickly.
+pub(super) struct Lines<'a> {
+    file: &'a Path,
+    text: &'a str,
+    /// Where each line but the first begins.
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, text, starts: text.match_indices('\n').map(|(at, _)| at + 1).collect() }
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The place of a byte; beyond the text it is the text's end.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let offset = if self.text.is_char_boundary(offset) { offset } else { self.text.len() };
+        let lines_before = self.starts.partition_point(|start| *start <= offset);
+        let start = lines_before.checked_sub(1).and_then(|line| self.starts.get(line));
+        let before = self.text.get(start.copied().unwrap_or_default()..offset);
+        Place {
+            file: self.file.to_owned(),
+            line: lines_before + 1,
+            column: before.unwrap_or_default().chars().count() + 1,
         }
     }
 }
@@ -48,12 +69,13 @@ impl fmt::Display for Warning {
     }
 }
 
-/// One reason why a configuration cannot be used.
+/// One reason why a configuration cannot be used. Its message is a whole line, so a cause is part of it
+/// and not a source of its own.
 #[derive(Debug, Error)]
 pub enum Problem {
     /// The system did not let us read a file or list a directory.
-    #[error("reading {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("reading {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: io::Error },
     /// A directory, a pipe or the like stands where a file should.
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
@@ -110,8 +132,9 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters_from_one() {
+        let lines = Lines::new(Path::new("f"), "é = 1\nab = 2\n");
         let place = |offset| {
-            let place = Place::find("f".into(), "é = 1\nab = 2\n", offset);
+            let place = lines.place(offset);
             (place.line, place.column)
         };
         assert_eq!(place(0), (1, 1));
@@ -123,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_place_beyond_the_text_is_its_end() {
-        let place = Place::find("f".into(), "a\nbc", 99);
+        let place = Lines::new(Path::new("f"), "a\nbc").place(99);
         assert_eq!(place.to_string(), "f:2:3");
     }
 }

@@ -179,22 +179,28 @@ impl<'a> Section<'_, 'a> {
 
     /// A path that need not be given; the empty string takes back what an earlier file gave.
     pub(super) fn path(&mut self, key: &'static str, default: Option<PathBuf>) -> Option<PathBuf> {
-        let expected = "an absolute path, or \"\" for none";
         let shown = |path: &Option<PathBuf>| {
             let path = path.as_deref().unwrap_or(Path::new(""));
             Value::String(path.to_string_lossy().into_owned())
         };
-        self.read_one(key, default, expected, shown, |value| {
-            let text = value.get_ref().as_str().ok_or(None)?;
-            let path = Path::new(text);
-            // A zero byte ends a path for the system; what stands behind it would be lost.
-            if text.is_empty() {
-                Ok(None)
-            } else if path.is_absolute() && !text.contains('\0') {
-                Ok(Some(path.to_owned()))
-            } else {
-                Err(None)
-            }
+        self.read(key, default, shown, |entry, name| {
+            let value = entry.value;
+            let found = match value.get_ref().as_str() {
+                Some("") => return Ok(None),
+                // The system would take a zero byte for the path's end.
+                Some(text) if text.starts_with('/') && !text.contains('\0') => {
+                    return Ok(Some(PathBuf::from(text)));
+                }
+                // Not shown: it may be the token itself.
+                Some(_) => "another text".to_owned(),
+                None => entry.excerpt(value),
+            };
+            Err(vec![Problem::Value {
+                place: entry.place(value.span()),
+                what: name.to_owned(),
+                expected: "an absolute path, or \"\" for none".to_owned(),
+                found,
+            }])
         })
     }
 

@@ -131,7 +131,7 @@ impl Config {
         let highest = quality.highest_frame_rate();
         if frame_rate > highest {
             let message = format!(
-                "sessions.frame-rate is {} but quality {quality} ends at {}",
+                "sessions.frame-rate is {} but sessions.quality {quality} ends at {}; change one of them",
                 frame_rate.per_second(),
                 highest.per_second()
             );

@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Error)]
 pub enum TokenFileError {
     /// The file could not be read.
-    #[error("reading the token file {}: {source}", path.display())]
+    #[error("reading the token file {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A pipe, a device or a directory.
     #[error("the token file {} is not a regular file", .0.display())]
