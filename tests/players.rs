@@ -4,6 +4,7 @@
     clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "what is shared serves several tests, and a failed test panics"
 )]
 

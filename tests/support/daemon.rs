@@ -1,6 +1,8 @@
 //! Runs the built program and asks it things.
 
 use std::{
+    fs::File,
+    io::{Read as _, Seek as _},
     net::TcpListener,
     process::{Child, Command, Stdio},
     thread,
@@ -19,6 +21,8 @@ const POLL: Duration = Duration::from_millis(50);
 pub(crate) struct Daemon {
     child: Child,
     base: Url,
+    /// What it says; shown when the test fails.
+    log: File,
 }
 
 impl Daemon {
@@ -29,15 +33,19 @@ impl Daemon {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
+        let log = tempfile::tempfile().expect("making a file for the log");
+        let to_log = log.try_clone().expect("sharing the log");
         let child = Command::new(program)
             .args([verb, "--listen", &format!("127.0.0.1:{port}")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(to_log)
             .spawn()
             .expect("starting dashboard-cast");
         let mut daemon = Self {
             child,
             base: Url::parse(&format!("http://127.0.0.1:{port}/")).expect("an address"),
+            log,
         };
         daemon.wait_for("an answer from GET /status", |daemon| {
             daemon.get("status").is_ok().then_some(())
@@ -101,5 +109,11 @@ impl Drop for Daemon {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         drop(self.child.wait());
+        if thread::panicking() {
+            let mut said = String::new();
+            if self.log.rewind().is_ok() && self.log.read_to_string(&mut said).is_ok() {
+                eprintln!("dashboard-cast said:\n{said}");
+            }
+        }
     }
 }
