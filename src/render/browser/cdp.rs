@@ -92,6 +92,7 @@ const WANTED: &[&str] = &[
     "Page.frameStartedNavigating",
     "Page.javascriptDialogOpening",
     "Page.lifecycleEvent",
+    "Page.navigatedWithinDocument",
     "Security.certificateError",
     "Target.targetCrashed",
     "Target.targetCreated",

@@ -278,7 +278,8 @@ impl Facts {
             return None;
         }
         let loader = event.text("/frame/loaderId");
-        let url = event.text("/frame/url");
+        // Chromium tells the fragment apart.
+        let url = [event.text("/frame/url"), event.text("/frame/urlFragment")].concat();
         let unreachable = event.text("/frame/unreachableUrl");
         let started = self.pending.take_if(|document| document.loader == loader);
         let mut told = None;
@@ -288,19 +289,21 @@ impl Facts {
             None if !unreachable.is_empty() => {
                 let mut document = Document::new(loader, unreachable, false);
                 document.failure = Some(named("net::ERR_FAILED"));
-                if matches!(self.phase, Phase::Loading { .. }) {
+                // Or it is that of a page which a command has left behind.
+                let awaited = !self.commanded && self.pending.is_none();
+                if awaited && matches!(self.phase, Phase::Loading { .. }) {
                     told = document.failure.clone().map(|failure| self.fail(failure));
                 }
                 document
             }
             None => {
                 let commanded = std::mem::take(&mut self.commanded);
-                told = (!commanded).then(|| self.begin(url, now));
-                Document::new(loader, url, commanded)
+                told = (!commanded).then(|| self.begin(&url, now));
+                Document::new(loader, &url, commanded)
             }
         };
         if unreachable.is_empty() {
-            document.url = without_password(url);
+            document.url = without_password(&url);
         } else if document.failure.is_none() {
             let failure = named("net::ERR_FAILED");
             document.failure = Some(failure.clone());

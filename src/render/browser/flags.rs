@@ -35,7 +35,6 @@ const FLAGS: &[Flag] = &[
     Flag("--hide-crash-restore-bubble", "the same bubble by its newer name"),
     Flag("--disable-infobars", "no bars"),
     Flag("--deny-permission-prompts", "every request for permission is denied at once, without a bubble"),
-    Flag("--disable-notifications", "no web notifications"),
     Flag("--disable-prompt-on-repost", "reloading a form's answer asks nothing"),
     Flag("--disable-hang-monitor", "no box about a page that hangs; we watch that ourselves"),
     Flag("--disable-search-engine-choice-screen", "no choice screen"),

@@ -53,6 +53,9 @@ pub(super) struct Page {
     navigating: Option<u64>,
     /// Reply that is awaited to the last look.
     looking: Option<u64>,
+    /// Only the fragment differed, and the page is moving there; a reload before it arrives would load
+    /// the old one.
+    moving: bool,
     /// The stuck renderer is being ended; the navigation follows then, or now at the latest.
     ending_renderer: Option<Instant>,
 }
@@ -83,6 +86,7 @@ impl Page {
             wanted: spec.url.clone(),
             navigating: None,
             looking: None,
+            moving: false,
             ending_renderer: None,
         })
     }
@@ -152,6 +156,7 @@ impl Page {
 
     async fn navigate(&mut self) -> Result<(), PageError> {
         self.ending_renderer = None;
+        self.moving = false;
         let call = Call::new("Page.navigate", json!({ "url": self.wanted.as_str() }));
         self.navigating = Some(self.cdp.send(call).await?);
         Ok(())
@@ -163,7 +168,7 @@ impl Page {
             Message::Event(event) => self.event(&event, now).await,
             Message::Reply { id, result } if self.navigating == Some(id) => {
                 self.navigating = None;
-                self.navigated(result, now).await
+                Ok(self.navigated(result, now))
             }
             Message::Reply { id, result } if self.looking == Some(id) => {
                 self.looking = None;
@@ -192,6 +197,12 @@ impl Page {
                 self.facts.refused_certificate(event.text("/errorType"));
             }
             "Inspector.targetCrashed" if self.ending_renderer.is_some() => self.navigate().await?,
+            "Page.navigatedWithinDocument"
+                if self.moving && event.text("/frameId") == self.target =>
+            {
+                self.moving = false;
+                self.cdp.send(Call::new("Page.reload", json!({}))).await?;
+            }
             "Target.targetDestroyed" if event.text("/targetId") == self.target => {
                 return Err(PageError::WindowClosed);
             }
@@ -200,25 +211,16 @@ impl Page {
         Ok(self.facts.event(event, now).into_iter().collect())
     }
 
-    async fn navigated(
-        &mut self,
-        result: Result<Value, String>,
-        now: Instant,
-    ) -> Result<Vec<Effect>, PageError> {
+    fn navigated(&mut self, result: Result<Value, String>, now: Instant) -> Vec<Effect> {
         let effect = match result {
             Err(refusal) => self.facts.navigation_failed(&refusal, now),
-            Ok(answer) => match answer["errorText"].as_str() {
-                Some(error) => self.facts.navigation_failed(error, now),
-                None => {
-                    if answer.get("loaderId").is_none() {
-                        // Only the fragment differed, if anything, and the page stayed.
-                        self.cdp.send(Call::new("Page.reload", json!({}))).await?;
-                    }
-                    None
-                }
-            },
+            Ok(answer) => {
+                let error = answer["errorText"].as_str();
+                self.moving = error.is_none() && answer.get("loaderId").is_none();
+                error.and_then(|error| self.facts.navigation_failed(error, now))
+            }
         };
-        Ok(effect.into_iter().collect())
+        effect.into_iter().collect()
     }
 
     async fn tick(&mut self) -> Result<Vec<Effect>, PageError> {

@@ -255,6 +255,18 @@ fn moving_within_the_document_is_not_loading() {
 }
 
 #[test]
+fn the_fragment_belongs_to_the_url() {
+    let mut story = Story::begin();
+    story.command("http://host/#a");
+    story.start("L1", "http://host/#a");
+    let commit = json!({"frame": {"id": "F", "loaderId": "L1", "url": "http://host/",
+                                  "urlFragment": "#a"}});
+    story.event("Page.frameNavigated", commit);
+    story.lifecycle("L1", "load");
+    assert_eq!(story.answered("t"), ["loaded http://host/#a t None"]);
+}
+
+#[test]
 fn frames_inside_the_page_are_not_the_page() {
     let mut story = Story::loaded();
     let frame = json!({"frameId": "G", "loaderId": "L2", "url": "http://ads/",
@@ -298,6 +310,20 @@ fn a_command_voids_the_page_that_was_loading() {
     story.commit("L2", "http://host/e");
     assert_eq!(story.lifecycle("L2", "load"), "look");
     assert_eq!(story.answered("t"), ["loaded http://host/e t None"]);
+}
+
+#[test]
+fn the_error_page_of_a_page_left_behind_is_not_about_the_next() {
+    let mut story = Story::begin();
+    story.command(PAGE);
+    story.start("L1", PAGE);
+    story.request_fails("L1", "net::ERR_CONNECTION_REFUSED");
+    story.command(PAGE);
+    assert_eq!(story.error_page("L1"), "");
+    story.start("L2", PAGE);
+    assert_eq!(story.error_page("L1"), "");
+    story.commit("L2", PAGE);
+    assert_eq!(story.lifecycle("L2", "load"), "look");
 }
 
 #[test]
