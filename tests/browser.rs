@@ -15,12 +15,16 @@ use std::{
 };
 
 use dashboard_cast::{
-    render::browser::{BrowserOptions, run},
+    media::{FrameClock, MediaTime, Screen},
+    render::{
+        browser::{BrowserOptions, run},
+        compositor::Compositor,
+    },
     session::{
         Auth, Basic,
         ports::{BrowserCommand, BrowserEvent, PageFailure, PageSpec},
     },
-    units::Size,
+    units::{FrameRate, Size},
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
@@ -28,34 +32,13 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 const PATIENCE: Duration = Duration::from_secs(60);
 const SIZE: Size = Size::new(1280, 720);
 
-/// Serves the listening Wayland socket until it is dropped.
-struct Display(Child);
-
-fn display(listener: OwnedFd, size: Size, runtime: &Path) -> Display {
-    // weston takes a listening socket the way systemd hands one over: as descriptor 3.
-    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec weston \
-        --backend=headless-backend.so --use-pixman --shell=kiosk-shell.so \
-        --modules=systemd-notify.so --idle-time=0 --socket=own --no-config \
-        --width=$0 --height=$1 --log=$2/weston.log 3<&0 0</dev/null";
-    let weston = Command::new("sh")
-        .args(["-c", script])
-        .args([size.width.to_string(), size.height.to_string()])
-        .arg(runtime)
-        .env("XDG_RUNTIME_DIR", runtime)
-        .stdin(Stdio::from(listener))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a shell");
-    assert!(Path::new("/usr/bin/weston").exists(), "apt install weston");
-    Display(weston)
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
+/// The display that the encoder worker has, in this process. It ends when it is dropped.
+fn display(listener: OwnedFd, size: Size) -> Compositor {
+    let screen = Arc::new(Screen::new(size));
+    let clock = FrameClock::new(MediaTime::now(), FrameRate::DEFAULT);
+    let compositor = Compositor::start(screen, clock, |_| ()).expect("a compositor");
+    compositor.listen(listener.into());
+    compositor
 }
 
 struct Browser {
@@ -64,7 +47,7 @@ struct Browser {
     running: JoinHandle<bool>,
     directory: PathBuf,
     _parent: tempfile::TempDir,
-    _display: Display,
+    _display: Compositor,
 }
 
 fn spec(url: &str) -> PageSpec {
@@ -86,18 +69,14 @@ impl Browser {
     async fn open_with(spec: PageSpec, display_size: Size, load_timeout: Duration) -> Self {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("b");
-        let options = BrowserOptions {
-            directory: directory.clone(),
-            program: None,
-            load_timeout,
-        };
+        let options = BrowserOptions { directory: directory.clone(), program: None, load_timeout };
         let (to_browser, commands) = mpsc::channel(4);
         let (events, mut from_browser) = mpsc::channel(16);
         let running = tokio::spawn(async { run(options, commands, events).await.is_ok() });
         let Some(BrowserEvent::Display(Some(listener))) = from_browser.recv().await else {
             panic!("the display does not come first");
         };
-        let display = display(listener, display_size, parent.path());
+        let display = display(listener, display_size);
         let browser = Self {
             to_browser: Some(to_browser),
             from_browser,
@@ -111,17 +90,11 @@ impl Browser {
     }
 
     async fn command(&self, command: BrowserCommand) {
-        self.to_browser
-            .as_ref()
-            .unwrap()
-            .send(command)
-            .await
-            .unwrap();
+        self.to_browser.as_ref().unwrap().send(command).await.unwrap();
     }
 
     async fn navigate(&self, url: &str) {
-        self.command(BrowserCommand::Navigate(url.parse().unwrap()))
-            .await;
+        self.command(BrowserCommand::Navigate(url.parse().unwrap())).await;
     }
 
     /// Waits for an event, passing over others, and returns what is made of it.
@@ -154,11 +127,9 @@ impl Browser {
     fn loaded(&mut self, url: &str) -> impl Future<Output = (String, Option<u16>)> {
         let url = url.to_owned();
         self.until(move |event| match event {
-            BrowserEvent::Loaded {
-                url: loaded,
-                title,
-                http_status,
-            } if *loaded == url => Some((title.clone(), *http_status)),
+            BrowserEvent::Loaded { url: loaded, title, http_status } if *loaded == url => {
+                Some((title.clone(), *http_status))
+            }
             _ => None,
         })
     }
@@ -223,15 +194,11 @@ fn all_processes() -> Vec<Process> {
 fn chromium(directory: &Path) -> Option<i32> {
     let profile = format!("--user-data-dir={}", directory.to_str().unwrap());
     let mut all = all_processes().into_iter();
-    all.find(|process| process.command.contains(&profile))
-        .map(|process| process.group)
+    all.find(|process| process.command.contains(&profile)).map(|process| process.group)
 }
 
 fn in_group(group: i32) -> Vec<Process> {
-    all_processes()
-        .into_iter()
-        .filter(|process| process.group == group)
-        .collect()
+    all_processes().into_iter().filter(|process| process.group == group).collect()
 }
 
 fn kill(id: i32) {
@@ -267,10 +234,7 @@ type Answer = (u16, String, String);
 impl Server {
     fn start(answer: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
-            requests: Arc::default(),
-        };
+        let server = Self { address: listener.local_addr().unwrap(), requests: Arc::default() };
         let (requests, answer) = (server.requests.clone(), Arc::new(answer));
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -287,11 +251,7 @@ impl Server {
 
     fn asked(&self, path: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
-        requests
-            .iter()
-            .filter(|request| request.path == path)
-            .cloned()
-            .collect()
+        requests.iter().filter(|request| request.path == path).cloned().collect()
     }
 }
 
@@ -302,12 +262,10 @@ fn serve(
 ) {
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
-    let headers = lines
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            Some((name.to_lowercase(), value.to_owned()))
-        });
+    let headers = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_lowercase(), value.to_owned()))
+    });
     let request = Request {
         path: first.split(' ').nth(1).unwrap_or_default().to_owned(),
         headers: headers.collect(),
@@ -335,48 +293,30 @@ fn page(title: &str, script: &str) -> Option<Answer> {
 fn pages() -> Server {
     Server::start(|request| match request.path.as_str() {
         "/" => page("home", ""),
-        "/titles" => page(
-            "0",
-            "setInterval(() => document.title = +document.title + 1, 1000)",
-        ),
+        "/titles" => page("0", "setInterval(() => document.title = +document.title + 1, 1000)"),
         "/forward" => page("forward", "setTimeout(() => location = '/', 300)"),
-        "/download" => Some((
-            200,
-            "Content-Disposition: attachment; filename=a.zip\r\n".into(),
-            "zip".into(),
-        )),
+        "/download" => {
+            Some((200, "Content-Disposition: attachment; filename=a.zip\r\n".into(), "zip".into()))
+        }
         "/downloads" => page("downloads", "setTimeout(() => location = '/download', 300)"),
-        "/dialogs" => page(
-            "",
-            "alert(1); document.title = `${confirm('?')} ${prompt('?')}`",
-        ),
-        "/leave" => page(
-            "leave",
-            "onbeforeunload = event => { event.preventDefault(); }",
-        ),
+        "/dialogs" => page("", "alert(1); document.title = `${confirm('?')} ${prompt('?')}`"),
+        "/leave" => page("leave", "onbeforeunload = event => { event.preventDefault(); }"),
         "/windows" => page("", "document.title = `opened ${window.open('/')}`"),
-        "/looked-at" => page(
-            "",
-            "document.title = [document.visibilityState, document.hasFocus()].join()",
-        ),
+        "/looked-at" => {
+            page("", "document.title = [document.visibilityState, document.hasFocus()].join()")
+        }
         "/permissions" => page(
             "",
             "Notification.requestPermission().then(asked => \
              navigator.geolocation.getCurrentPosition(() => {}, refused => \
              document.title = [Notification.permission, asked, refused.code].join()))",
         ),
-        "/size" => page(
-            "",
-            "document.title = [innerWidth, innerHeight, devicePixelRatio].join()",
-        ),
+        "/size" => page("", "document.title = [innerWidth, innerHeight, devicePixelRatio].join()"),
         "/webgl" => page(
             "",
             "document.title = `webgl ${!!document.createElement('canvas').getContext('webgl')}`",
         ),
-        "/stuck" => page(
-            "stuck",
-            "onload = () => setTimeout(() => { for (;;); }, 300)",
-        ),
+        "/stuck" => page("stuck", "onload = () => setTimeout(() => { for (;;); }, 300)"),
         "/never" => None,
         _ => Some((404, String::new(), "nothing here".into())),
     })
@@ -392,10 +332,7 @@ async fn pages_load_or_say_why_not() {
     browser.navigate(&server.url("/nothing")).await;
     assert_eq!(browser.failure().await, PageFailure::Http { status: 404 });
 
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     browser.navigate(&format!("http://{free}/")).await;
     let error = "net::ERR_CONNECTION_REFUSED".to_owned();
     assert_eq!(browser.failure().await, PageFailure::Network { error });
@@ -418,9 +355,7 @@ async fn what_the_page_does_by_itself_is_told() {
     let server = pages();
     let mut browser = Browser::open(spec(&server.url("/titles"))).await;
     browser.loaded(&server.url("/titles")).await;
-    browser
-        .until(|event| matches!(event, BrowserEvent::Title(_)).then_some(()))
-        .await;
+    browser.until(|event| matches!(event, BrowserEvent::Title(_)).then_some(())).await;
 
     browser.navigate(&server.url("/forward")).await;
     browser.loaded(&server.url("/")).await;
@@ -483,10 +418,7 @@ async fn a_page_of_another_size_than_the_output_is_a_failure() {
     let spec = spec(&server.url("/"));
     let mut browser = Browser::open_with(spec, smaller, Duration::from_secs(30)).await;
     let (width, height) = (1024, 600);
-    assert_eq!(
-        browser.failure().await,
-        PageFailure::Viewport { width, height }
-    );
+    assert_eq!(browser.failure().await, PageFailure::Viewport { width, height });
     browser.close().await;
 }
 
@@ -508,9 +440,7 @@ async fn a_crashed_page_is_told_and_comes_back() {
     browser.title(|title| title == "visible,true").await;
     let group = chromium(&browser.directory).expect("a running chromium");
     let renderers = in_group(group);
-    let renderers = renderers
-        .iter()
-        .filter(|process| process.command.contains("--type=renderer"));
+    let renderers = renderers.iter().filter(|process| process.command.contains("--type=renderer"));
     let killed = renderers.map(|renderer| kill(renderer.id)).count();
     assert!(killed > 0, "no renderer");
     assert_eq!(browser.failure().await, PageFailure::Crashed);
@@ -523,10 +453,7 @@ async fn a_crashed_page_is_told_and_comes_back() {
 async fn a_stuck_page_is_told_and_does_not_take_the_next_one_along() {
     let server = pages();
     let mut browser = Browser::open(spec(&server.url("/stuck"))).await;
-    assert_eq!(
-        browser.failure().await,
-        PageFailure::Unresponsive { seconds: 15 }
-    );
+    assert_eq!(browser.failure().await, PageFailure::Unresponsive { seconds: 15 });
     browser.navigate(&server.url("/looked-at")).await;
     browser.title(|title| title == "visible,true").await;
     browser.close().await;
@@ -544,10 +471,7 @@ impl Tls {
         let files = tempfile::tempdir().unwrap();
         let openssl = |arguments: &str| {
             let mut command = Command::new("openssl");
-            command
-                .args(arguments.split(' '))
-                .current_dir(files.path())
-                .stderr(Stdio::null());
+            command.args(arguments.split(' ')).current_dir(files.path()).stderr(Stdio::null());
             command
         };
         let made = openssl(
@@ -562,15 +486,10 @@ impl Tls {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(process.stdout.as_mut().unwrap())
-            .lines()
-            .map_while(Result::ok);
+        let mut said =
+            BufReader::new(process.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
         let address = said.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
-        Self {
-            process,
-            origin: format!("https://{}", address.unwrap()),
-            _files: files,
-        }
+        Self { process, origin: format!("https://{}", address.unwrap()), _files: files }
     }
 }
 
@@ -619,11 +538,7 @@ async fn secrets_reach_the_pages_origin_and_no_other() {
         let expected = "Basic bWU6cGFzcyB3b3Jk";
         match request.headers.get("authorization") {
             Some(given) if given == expected => page("", &script),
-            _ => Some((
-                401,
-                "WWW-Authenticate: Basic realm=\"x\"\r\n".into(),
-                "no".into(),
-            )),
+            _ => Some((401, "WWW-Authenticate: Basic realm=\"x\"\r\n".into(), "no".into())),
         }
     });
     let token = "\"</script>'${1}\\";
@@ -632,10 +547,7 @@ async fn secrets_reach_the_pages_origin_and_no_other() {
         cookies: [("sid".into(), "c00kie".into())].into(),
         local_storage: [("token".into(), token.into())].into(),
         headers: [("X-Token".into(), "t0ken".into())].into(),
-        basic: Some(Basic {
-            username: "me".into(),
-            password: "pass word".into(),
-        }),
+        basic: Some(Basic { username: "me".into(), password: "pass word".into() }),
     };
     let mut browser = Browser::open(with_secrets.clone()).await;
     let expected = format!("{token},0");
@@ -657,10 +569,7 @@ async fn secrets_reach_the_pages_origin_and_no_other() {
         }
     }
 
-    with_secrets.auth.basic = Some(Basic {
-        username: "me".into(),
-        password: "wrong".into(),
-    });
+    with_secrets.auth.basic = Some(Basic { username: "me".into(), password: "wrong".into() });
     let mut browser = Browser::open(with_secrets).await;
     assert_eq!(browser.failure().await, PageFailure::Http { status: 401 });
     browser.close().await;
@@ -689,57 +598,8 @@ async fn a_killed_chromium_is_told_and_leaves_nothing() {
         })
         .await;
     assert!(why.contains("signal: 9"), "{why}");
-    let ended = timeout(PATIENCE, &mut browser.running)
-        .await
-        .expect("an end");
+    let ended = timeout(PATIENCE, &mut browser.running).await.expect("an end");
     assert!(!ended.unwrap(), "ended without an error");
     assert!(!browser.directory.exists());
     assert_eq!(in_group(group), []);
-}
-
-/// What the next test kills: a process of its own that runs a browser until then.
-#[tokio::test]
-#[ignore = "a part of another test"]
-async fn a_worker_that_runs_until_it_is_killed() {
-    let Some(url) = std::env::var_os("PAGE_OF_THE_WORKER") else {
-        return;
-    };
-    let mut browser = Browser::open(spec(url.to_str().unwrap())).await;
-    browser.loaded(url.to_str().unwrap()).await;
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test]
-async fn chromium_ends_with_a_worker_that_is_killed() {
-    let server = pages();
-    let parent = tempfile::tempdir().unwrap();
-    let mut worker = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--ignored",
-            "--exact",
-            "a_worker_that_runs_until_it_is_killed",
-        ])
-        .env("PAGE_OF_THE_WORKER", server.url("/"))
-        .env("TMPDIR", parent.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    eventually("the worker's page is there", || {
-        !server.asked("/").is_empty()
-    })
-    .await;
-    let started = || chromium(parent.path()).is_some();
-    eventually("chromium runs", started).await;
-    let group = chromium(parent.path()).expect("a running chromium");
-    assert!(in_group(group).len() > 2);
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    eventually("chromium is gone", || in_group(group).is_empty()).await;
-    // The killed worker's display has nobody left to end it.
-    let served = parent.path().to_str().unwrap();
-    for process in all_processes() {
-        if process.command.contains("weston") && process.command.contains(served) {
-            kill(process.id);
-        }
-    }
 }

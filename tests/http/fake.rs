@@ -83,7 +83,7 @@ impl Core for FakeCore {
         }
         let mut started = snapshot("5e551011");
         started.mode = request.mode;
-        started.quality = request.quality;
+        started.quality = request.quality.unwrap_or_default();
         self.requests.lock().unwrap().push(request);
         *self.sessions.lock().unwrap() = vec![started.clone()];
         self.finished_starts.fetch_add(1, Ordering::SeqCst);

@@ -107,7 +107,7 @@ async fn start_answers_as_the_old_service_did_and_more() {
     assert_eq!(json["state"], "live");
     let requests = app.core.requests.lock().unwrap();
     assert_eq!(requests[0].url, "http://dash:3000/");
-    assert_eq!(requests[0].quality, Quality::Hd720);
+    assert_eq!(requests[0].quality, Some(Quality::Hd720));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ const FLAGS: &[Flag] = &[
     Flag("--disable-gpu", "composites in software into shared memory, which is what our display reads"),
     Flag("--enable-unsafe-swiftshader", "WebGL in software; without it pages with maps and charts stay empty"),
     Flag("--force-color-profile=srgb", "the encoder takes sRGB; no colour management in between"),
+    Flag("--hide-scrollbars", "nobody can scroll a TV; the bar would only take room"),
     Flag("--disable-lcd-text", "coloured fringes of LCD text turn into smear in 4:2:0 video"),
     // Control.
     Flag("--remote-debugging-pipe", "descriptors 3 and 4 instead of a port that others could reach"),
