@@ -39,6 +39,7 @@ use ours::Ours;
 use pages::{Colour, Pages};
 use reference::Reference;
 use report::{Limit, Report};
+use tree::Cpu;
 use video::{Matrix, last_colour, ssim};
 
 /// What is held against the reference, and how far each may go: the most, and what is aimed at.
@@ -122,14 +123,14 @@ impl Bench {
             let reference = self.measures("reference").then(|| {
                 eprintln!("bench: {title}: reference");
                 let _running = Reference::start(&url);
-                self.cores()
+                self.cores(report)
             });
             self.sweep();
             let ours = self.measures("ours").then(|| {
                 eprintln!("bench: {title}: ours");
                 let ours = Ours::start();
                 let _session = ours.cast(&url);
-                let cores = self.cores();
+                let cores = self.cores(report);
                 let (pss, rss) = ours.memory();
                 memory = (memory.0.max(pss), memory.1.max(rss));
                 cores
@@ -153,12 +154,17 @@ impl Bench {
     }
 
     /// Mean cores in use by what runs below this process.
-    fn cores(&self) -> f64 {
+    fn cores(&self, report: &mut Report) -> f64 {
         thread::sleep(self.settle);
-        let (before, started) = (tree::cpu_seconds(&self.others()), Instant::now());
+        let (before, started) = (Cpu::now(&self.others()), Instant::now());
         thread::sleep(self.window);
-        let used = tree::cpu_seconds(&self.others()) - before;
-        used / started.elapsed().as_secs_f64()
+        let used = Cpu::now(&self.others()).since(&before);
+        let window = started.elapsed().as_secs_f64();
+        for (program, used) in used.by_program() {
+            eprintln!("bench:     {:.3} {program}", used / window);
+        }
+        report.elsewhere(used.elsewhere() / window);
+        used.used() / window
     }
 
     fn start(&self, report: &mut Report) {

@@ -45,8 +45,13 @@ impl Verdict {
     }
 }
 
+/// Cores that others may use while measuring. A grabber that has to share the machine drops frames
+/// and looks cheaper than it is, so beyond this a ratio says little.
+const QUIET: f64 = 0.3;
+
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    elsewhere: f64,
     rows: Vec<([String; 6], Verdict)>,
 }
 
@@ -93,6 +98,11 @@ impl Report {
         );
     }
 
+    /// Notes cores that other processes used while a case was measured.
+    pub(crate) fn elsewhere(&mut self, cores: f64) {
+        self.elsewhere = self.elsewhere.max(cores);
+    }
+
     pub(crate) fn skip(&mut self, title: &str, why: &str) {
         let title = format!("{title} ({why})");
         self.row(&title, Default::default(), Default::default(), Verdict::Open);
@@ -125,6 +135,14 @@ impl fmt::Display for Report {
         writeln!(f, "| --- | --- | --- | --- | --- | --- | --- |")?;
         for (cells, verdict) in &self.rows {
             writeln!(f, "| {} | {} |", cells.join(" | "), verdict.name())?;
+        }
+        if self.elsewhere > QUIET {
+            writeln!(
+                f,
+                "\nThe machine was not quiet: other processes used up to {:.2} cores meanwhile. \
+                 Measure again.",
+                self.elsewhere
+            )?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What this process's descendants have used, from /proc.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fs,
     path::Path,
 };
@@ -10,6 +10,7 @@ use std::{
 const TICKS_PER_SECOND: f64 = 100.0;
 
 struct Process {
+    name: String,
     parent: u32,
     /// User and system time of it and of the children it has waited for.
     ticks: u64,
@@ -20,17 +21,64 @@ pub(crate) fn descendants(except: &[u32]) -> Vec<u32> {
     below(&processes(), except)
 }
 
-/// CPU seconds that the descendants have used so far, those that have ended and were waited for
-/// included. Only differences mean something.
-///
-/// This process must be the reaper of orphans, or what a descendant left behind is missed.
-pub(crate) fn cpu_seconds(except: &[u32]) -> f64 {
-    let all = processes();
-    let ticks: u64 = below(&all, except)
-        .iter()
-        .filter_map(|pid| all.get(pid))
-        .map(|process| process.ticks)
-        .sum();
+/// CPU seconds used so far. Only differences mean something.
+#[derive(Clone, Debug)]
+pub(crate) struct Cpu {
+    /// By the descendants, by the name of their program; those that have ended count for the one
+    /// that waited for them.
+    by_program: BTreeMap<String, f64>,
+    /// By the whole machine.
+    machine: f64,
+}
+
+impl Cpu {
+    /// The descendants' without `except` and theirs.
+    ///
+    /// This process must be the reaper of orphans, or what a descendant left behind is missed.
+    pub(crate) fn now(except: &[u32]) -> Self {
+        let all = processes();
+        let mut by_program = BTreeMap::new();
+        for process in below(&all, except).iter().filter_map(|pid| all.get(pid)) {
+            *by_program.entry(process.name.clone()).or_default() += seconds(process.ticks);
+        }
+        let stat = fs::read_to_string("/proc/stat").expect("reading /proc/stat");
+        // user, nice, system; then idle and waiting, which are no work; then interrupts.
+        let busy = stat
+            .lines()
+            .next()
+            .into_iter()
+            .flat_map(|line| line.split_whitespace().skip(1).enumerate())
+            .filter(|(at, _)| matches!(at, 0..=2 | 5 | 6))
+            .filter_map(|(_, ticks)| ticks.parse::<u64>().ok())
+            .sum();
+        Self { by_program, machine: seconds(busy) }
+    }
+
+    /// What was used between `before` and this.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let by_program = self.by_program.iter().map(|(name, used)| {
+            let before = before.by_program.get(name).copied().unwrap_or(0.0);
+            (name.clone(), used - before)
+        });
+        Self { by_program: by_program.collect(), machine: self.machine - before.machine }
+    }
+
+    pub(crate) fn by_program(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.by_program.iter().map(|(name, used)| (name.as_str(), *used))
+    }
+
+    /// By the descendants together.
+    pub(crate) fn used(&self) -> f64 {
+        self.by_program.values().sum()
+    }
+
+    /// By everything else on the machine.
+    pub(crate) fn elsewhere(&self) -> f64 {
+        self.machine - self.used()
+    }
+}
+
+fn seconds(ticks: u64) -> f64 {
     ticks as f64 / TICKS_PER_SECOND
 }
 
@@ -81,9 +129,11 @@ fn processes() -> HashMap<u32, Process> {
             // A process may end between the listing and the look.
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             // The name, in brackets, may have anything in it; the fields start behind the last one.
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            let (head, fields) = stat.rsplit_once(')')?;
+            let fields: Vec<&str> = fields.split_whitespace().collect();
             let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
             let process = Process {
+                name: head.split_once('(')?.1.to_owned(),
                 parent: u32::try_from(number(1)?).ok()?,
                 ticks: (11..=14).map(number).sum::<Option<u64>>()?,
             };
