@@ -126,7 +126,7 @@ fn load(files: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
     let fragments = if files.is_empty() { locate(Path::new("/"))? } else { read_files(files)? };
     let loaded = Config::load(&fragments)?;
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}, ignoring");
+        tracing::warn!("{warning}");
     }
     let Some(file) = &loaded.config.http.token_file else { return Ok((loaded.config, None)) };
     let (token, warning) = read_token(file)?;

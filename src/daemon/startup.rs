@@ -35,6 +35,9 @@ pub enum StartupError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Nobody could control anything.
+    #[error("http.loopback-needs-token is set, but http.token-file names no token")]
+    NoToken,
 }
 
 /// A daemon that listens and is ready for sessions.
@@ -55,6 +58,9 @@ impl Daemon {
     pub async fn prepare(config: &Config, token: Option<String>) -> Result<Self, StartupError> {
         let program = env::current_exe().map_err(StartupError::Program)?;
         let token = token.map(ControlToken::new).transpose()?;
+        if token.is_none() && config.http.loopback_needs_token {
+            return Err(StartupError::NoToken);
+        }
         let access = Access::new(token, config.http.loopback_needs_token, Vec::new());
         // Listening comes first: a second daemon must not touch what belongs to the first.
         let address = config.http.listen;
