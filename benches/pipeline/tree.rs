@@ -56,11 +56,11 @@ impl Cpu {
 
     /// What was used between `before` and this.
     pub(crate) fn since(&self, before: &Self) -> Self {
-        let by_program = self.by_program.iter().map(|(name, used)| {
-            let before = before.by_program.get(name).copied().unwrap_or(0.0);
-            (name.clone(), used - before)
-        });
-        Self { by_program: by_program.collect(), machine: self.machine - before.machine }
+        let mut by_program = self.by_program.clone();
+        for (name, used) in &before.by_program {
+            *by_program.entry(name.clone()).or_default() -= used;
+        }
+        Self { by_program, machine: self.machine - before.machine }
     }
 
     pub(crate) fn by_program(&self) -> impl Iterator<Item = (&str, f64)> {
