@@ -2,19 +2,22 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Seek as _},
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    os::unix::fs::FileExt as _,
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use url::Url;
 
 /// The most that a first picture may take on a busy machine; the bench holds the real limit.
 const START: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
+/// The most that stopping may take, with sessions running.
+const STOP: Duration = Duration::from_secs(30);
 
 /// A running `dashboard-cast`; stopped as an operator would, with SIGTERM, when dropped.
 #[derive(Debug)]
@@ -33,24 +36,85 @@ impl Daemon {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
+        let mut daemon = Self::spawn(Command::new(program).args([
+            verb,
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+        ]));
+        daemon.move_to(&format!("127.0.0.1:{port}"));
+        daemon.wait_for("an answer from GET /status", |daemon| {
+            daemon.get("status").is_ok().then_some(())
+        });
+        daemon
+    }
+
+    /// Starts `command`, which must be `dashboard-cast daemon`, and learns from its log where it
+    /// listens.
+    #[track_caller]
+    pub(crate) fn launch(command: &mut Command) -> Self {
+        let mut daemon = Self::spawn(command);
+        let address = daemon.wait_for("a log line with an address", |daemon| {
+            let log = daemon.log();
+            let (_, rest) = log.split_once("ready address=")?;
+            // A line that is still being written has no end yet.
+            Some(rest.split_once('\n')?.0.trim().to_owned())
+        });
+        daemon.move_to(&address);
+        daemon
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command) -> Self {
         let log = tempfile::tempfile().expect("making a file for the log");
         let to_log = log.try_clone().expect("sharing the log");
-        let child = Command::new(program)
-            .args([verb, "--listen", &format!("127.0.0.1:{port}")])
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(to_log)
             .spawn()
             .expect("starting dashboard-cast");
-        let mut daemon = Self {
-            child,
-            base: Url::parse(&format!("http://127.0.0.1:{port}/")).expect("an address"),
-            log,
-        };
-        daemon.wait_for("an answer from GET /status", |daemon| {
-            daemon.get("status").is_ok().then_some(())
-        });
-        daemon
+        Self { child, base: Url::parse("http://localhost/").expect("an address"), log }
+    }
+
+    #[track_caller]
+    fn move_to(&mut self, address: &str) {
+        self.base = Url::parse(&format!("http://{address}/")).expect("an address");
+    }
+
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
+        let length = self.log.metadata().map_or(0, |log| log.len());
+        let mut said = vec![0; usize::try_from(length).unwrap_or(0)];
+        // The place to read is the place to write for whoever shares the file; it must not move.
+        match self.log.read_exact_at(&mut said, 0) {
+            Ok(()) => String::from_utf8_lossy(&said).into_owned(),
+            Err(error) => format!("its log cannot be read: {error}"),
+        }
+    }
+
+    /// Sends `signal` and waits for the end, which must come.
+    #[track_caller]
+    pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.try_end(signal).unwrap_or_else(|| panic!("dashboard-cast has not ended in {STOP:?}"))
+    }
+
+    fn try_end(&mut self, signal: Signal) -> Option<ExitStatus> {
+        let deadline = Instant::now() + STOP;
+        // As long as it was not waited for, its id is nobody else's.
+        let mut id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if let Some(id) = id.take() {
+                // It can only fail when it has ended just now.
+                let _ = kill_process(id, signal);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            thread::sleep(POLL);
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -103,17 +167,12 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if let Some(pid) =
-            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        if self.try_end(Signal::TERM).is_none() {
+            drop(self.child.kill());
+            drop(self.child.wait());
         }
-        drop(self.child.wait());
         if thread::panicking() {
-            let mut said = String::new();
-            if self.log.rewind().is_ok() && self.log.read_to_string(&mut said).is_ok() {
-                eprintln!("dashboard-cast said:\n{said}");
-            }
+            eprintln!("dashboard-cast said:\n{}", self.log());
         }
     }
 }

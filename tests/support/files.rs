@@ -26,13 +26,19 @@ impl Files {
 
     #[track_caller]
     pub(crate) fn serve_router(router: Router) -> Self {
+        Self::serve_router_on(0, router)
+    }
+
+    /// On this port of the loopback, or any free one when it is 0.
+    #[track_caller]
+    pub(crate) fn serve_router_on(port: u16, router: Router) -> Self {
         let (to_stop, stop) = oneshot::channel::<()>();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("starting a runtime");
         let listener = runtime
-            .block_on(TcpListener::bind(("127.0.0.1", 0)))
+            .block_on(TcpListener::bind(("127.0.0.1", port)))
             .expect("listening on the loopback");
         let address = listener.local_addr().expect("the server's address");
         thread::spawn(move || {

@@ -5,3 +5,5 @@ pub(crate) mod clock;
 pub(crate) mod daemon;
 pub(crate) mod files;
 pub(crate) mod players;
+pub(crate) mod processes;
+pub(crate) mod wait;
