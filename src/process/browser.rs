@@ -7,7 +7,7 @@ use rustix::process::getppid;
 use crate::{
     render::browser::{self, BrowserOptions},
     session::ports::{BrowserCommand, BrowserEvent, Link},
-    worker,
+    worker::{self, Tasks},
 };
 
 /// Runs until the daemon closes the connection or Chromium ends.
@@ -19,7 +19,7 @@ pub fn run(options: BrowserOptions) -> io::Result<()> {
     let socket = super::connection()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (link, sent): (Link<BrowserEvent, BrowserCommand>, _) =
+        let (link, Tasks { closing: sent, .. }): (Link<BrowserEvent, BrowserCommand>, _) =
             worker::serve(socket, "daemon")?;
         let session = options.directory.parent().map(Path::to_owned);
         // Why it ended, the daemon has been told; what was said last must still go out.

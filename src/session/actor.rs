@@ -95,14 +95,14 @@ impl Actor {
     }
 
     /// Runs the session to its end; afterwards nothing of it is left.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> EndReason {
+    pub(super) async fn run(mut self, commands: &mut mpsc::Receiver<Command>) -> EndReason {
         self.apply(Event::Begin).await;
         let reason = loop {
             if let Some(reason) = self.machine.end() {
                 break reason;
             }
             self.publish();
-            match self.wake(&mut commands).await {
+            match self.wake(commands).await {
                 // Nobody holds the session any more: the registry has gone, and so will the daemon.
                 Wake::Command(None) => self.apply(Event::Stop(EndReason::Shutdown)).await,
                 Wake::Command(Some(Command::Stop(reason))) => {

@@ -136,7 +136,7 @@ impl Registry {
             });
         }
         let replaced = same.map(|index| state.sessions.remove(index));
-        let (to_session, commands) = mpsc::channel(COMMANDS);
+        let (to_session, mut commands) = mpsc::channel(COMMANDS);
         let (publisher, snapshot) = watch::channel(first.clone());
         let target = spec.target.clone();
         let stream = self.streams.create(&first.token, spec.audio);
@@ -146,9 +146,11 @@ impl Registry {
         state.tasks.spawn(
             async move {
                 tracing::info!("session starts");
-                let reason = actor.run(commands).await;
+                let reason = actor.run(&mut commands).await;
                 registry.streams.remove(&token);
                 registry.lock().sessions.retain(|entry| entry.id() != id);
+                // Whoever waits for the end sees it as the end of these.
+                drop(commands);
                 tracing::info!(%reason, "session ended");
             }
             .instrument(span),

@@ -13,7 +13,7 @@ use std::{
 use tokio::{process::Command, time::timeout};
 
 use super::{
-    link::{Inbound, Outbound, serve},
+    link::{Inbound, Outbound, Tasks, serve},
     wire,
 };
 use crate::{
@@ -60,11 +60,16 @@ impl Children {
         command.arg("worker").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
         give(&mut command, theirs);
         let mut child = command.spawn()?;
-        let (link, closing) = serve(ours, what)?;
+        let (link, Tasks { closing, mut hearing }) = serve(ours, what)?;
         tokio::spawn(async move {
+            let mut open = None;
             let ended = tokio::select! {
                 ended = child.wait() => Some(ended),
                 _ = closing => timeout(PATIENCE, child.wait()).await.ok(),
+                sender = &mut hearing => {
+                    open = sender.ok();
+                    timeout(PATIENCE, child.wait()).await.ok()
+                }
             };
             match ended {
                 Some(Ok(status)) if status.success() => tracing::debug!("the {what} ended"),
@@ -76,6 +81,8 @@ impl Children {
                     drop(child.kill().await);
                 }
             }
+            // Whoever hears that no more comes may count on the worker being gone.
+            drop((open, hearing));
         });
         Ok(link)
     }

@@ -103,15 +103,21 @@ pub fn decode<M: Inbound>(message: Message) -> io::Result<M> {
     Ok(decoded)
 }
 
-/// Serves a connection from two tasks until either end is gone. `what` names the peer in the log. The
-/// handle's task is over when the peer has been told that no more comes.
+/// The two tasks that serve a connection.
+#[derive(Debug)]
+pub struct Tasks<In> {
+    /// Over when the peer has been told that no more comes.
+    pub closing: JoinHandle<()>,
+    /// Over when the peer has said its last. What it comes to holds [`Link::from_worker`] open for as
+    /// long as it is kept.
+    pub hearing: JoinHandle<mpsc::Sender<In>>,
+}
+
+/// Serves a connection from two tasks until either end is gone. `what` names the peer in the log.
 ///
 /// # Errors
 /// The socket cannot be watched.
-pub fn serve<Out, In>(
-    socket: OwnedFd,
-    what: &'static str,
-) -> io::Result<(Link<Out, In>, JoinHandle<()>)>
+pub fn serve<Out, In>(socket: OwnedFd, what: &'static str) -> io::Result<(Link<Out, In>, Tasks<In>)>
 where
     Out: Outbound + Send + Sync + 'static,
     In: Inbound + Send + 'static,
@@ -123,7 +129,7 @@ where
     let socket = Arc::new(socket.map_err(io::Error::from)?);
     let (to_worker, mut outgoing) = mpsc::channel::<Out>(COMMANDS);
     let (incoming, from_worker) = mpsc::channel(EVENTS);
-    tokio::spawn({
+    let hearing = tokio::spawn({
         let socket = Arc::clone(&socket);
         async move {
             let mut assembler = Assembler::default();
@@ -131,13 +137,13 @@ where
                 match receive(&socket, &mut assembler).await {
                     Ok(Some(message)) => {
                         if incoming.send(message).await.is_err() {
-                            return;
+                            return incoming;
                         }
                     }
-                    Ok(None) => return,
+                    Ok(None) => return incoming,
                     Err(error) => {
                         tracing::warn!(%error, "giving up the connection to the {what}");
-                        return;
+                        return incoming;
                     }
                 }
             }
@@ -161,7 +167,7 @@ where
         // that it has gone already.
         let _ = rustix::net::shutdown(socket.get_ref(), Shutdown::Write);
     });
-    Ok((Link { to_worker, from_worker }, closing))
+    Ok((Link { to_worker, from_worker }, Tasks { closing, hearing }))
 }
 
 async fn send(socket: &AsyncFd<OwnedFd>, message: &impl Outbound) -> io::Result<()> {

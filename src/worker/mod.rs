@@ -9,4 +9,4 @@ mod link;
 pub mod wire;
 
 pub use children::{CONNECTION, Children};
-pub use link::{Inbound, Outbound, VERSION, decode, encode, serve};
+pub use link::{Inbound, Outbound, Tasks, VERSION, decode, encode, serve};

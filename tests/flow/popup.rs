@@ -90,7 +90,11 @@ impl Inspector {
             let text = fs::read_to_string(runtime.join(name)).ok()?;
             text.lines().next()?.parse::<u16>().ok()
         });
-        let connect = || TcpStream::connect(("127.0.0.1", port)).expect("connecting to Chromium");
+        let connect = || {
+            let stream = TcpStream::connect(("127.0.0.1", port)).expect("connecting to Chromium");
+            stream.set_read_timeout(Some(PATIENCE)).expect("limiting the wait for an answer");
+            stream
+        };
         let mut list = connect();
         write!(list, "GET /json/list HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .expect("asking Chromium");

@@ -16,7 +16,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    pages::{Pages, plain},
+    pages::{Pages, coloured},
     playlist::{Entry, gap},
     stage::{PATIENCE, Session, Stage, turn},
     support::wait::wait_for,
@@ -32,10 +32,11 @@ fn a_stream_is_sound_across_killed_encoders_and_browsers() {
     // Something moves for two seconds, then nothing does.
     pages.put_page(
         "board",
-        plain(
+        coloured(
+            [0x20, 0x22, 0x30],
             "document.body.innerHTML = '<div id=mover style=\"position:absolute;width:90px;' +
                  'height:90px;background:linear-gradient(red,blue)\"></div>' +
-                 '<p style=\"font:26px sans-serif;padding:120px\">' +
+                 '<p style=\"color:#dde;font:26px sans-serif;padding:120px\">' +
                  'The quick brown fox jumps over the lazy dog, 0123456789. '.repeat(40);
              const move = now => {
                  mover.style.left = now / 4 % 1000 + 'px';

@@ -43,7 +43,8 @@ pub(super) struct State {
     screen: Arc<Screen>,
     clock: FrameClock,
     to_owner: Box<dyn Fn(Event) + Send>,
-    /// The newest is on top and gets the screen.
+    /// The oldest gets the screen: it is the page's, and what the page opens beside it must not show
+    /// before it is closed.
     windows: Vec<ToplevelSurface>,
     popups: Vec<PopupSurface>,
     scene: Scene,
@@ -162,7 +163,7 @@ impl State {
 
     /// Puts a popup where it asks to be, moved so that it stays on the screen.
     pub(super) fn place_popup(&mut self, popup: &PopupSurface, positioner: PositionerState) {
-        let parent = popup.get_parent_surface().map_or((0, 0), |parent| self.position(&parent));
+        let parent = popup.get_parent_surface().map_or((0, 0), |parent| self.place(&parent).1);
         let size = self.screen.size();
         let screen: Rectangle<i32, Logical> = Rectangle::new(
             (-parent.0, -parent.1).into(),
@@ -174,8 +175,8 @@ impl State {
         });
     }
 
-    /// Where a surface with a role of its own lies on the screen.
-    fn position(&self, surface: &WlSurface) -> (i32, i32) {
+    /// The window that a surface belongs to, and where on the screen the surface lies.
+    fn place(&self, surface: &WlSurface) -> (WlSurface, (i32, i32)) {
         let mut place = (0_i32, 0_i32);
         let mut root = surface.clone();
         // A popup's parent may be a popup; the list bounds the climb.
@@ -193,7 +194,7 @@ impl State {
                 None => break,
             }
         }
-        place
+        (root, place)
     }
 
     /// Draws what changed since the last call, if anything did.
@@ -201,12 +202,15 @@ impl State {
         if !std::mem::take(&mut self.needs_drawing) {
             return;
         }
-        let Some(window) = self.windows.last() else {
+        let Some(window) = self.windows.first() else {
             return;
         };
         let mut roots = vec![(window.wl_surface().clone(), (0, 0))];
         for popup in self.popups.iter().filter(|popup| popup.alive()) {
-            roots.push((popup.wl_surface().clone(), self.position(popup.wl_surface())));
+            let (root, place) = self.place(popup.wl_surface());
+            if root == *window.wl_surface() {
+                roots.push((popup.wl_surface().clone(), place));
+            }
         }
         let size = self.screen.size();
         let mut drew = false;
