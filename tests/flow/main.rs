@@ -12,14 +12,10 @@
 
 mod bad_page;
 mod bad_request;
-mod churn;
 mod lifecycle;
 mod pages;
 mod playlist;
-mod popup;
-mod remains;
 mod stage;
-mod truth;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -59,6 +59,8 @@ fn preferences(page: &PageSpec) -> Value {
         "safebrowsing": { "enabled": false },
         "search": { "suggest_enabled": false },
         "download": { "prompt_for_download": false },
+        // window.print() would open the system's dialog and dim the page until somebody closes it.
+        "printing": { "enabled": false },
     })
 }
 
