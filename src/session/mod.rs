@@ -10,6 +10,7 @@ mod registry;
 mod request;
 mod snapshot;
 mod state;
+pub mod tv;
 
 pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};

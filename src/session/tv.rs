@@ -1,0 +1,136 @@
+//! A TV as the core sees it: what it can be told, and what it says of itself.
+//!
+//! How a TV is spoken to is an adapter's business. As with workers, a connection is a [`Link`]: bounded
+//! both ways, closed by either side, and never reconnected by the adapter: when and whether to try
+//! again is the core's decision.
+
+use std::{io, net::IpAddr, pin::Pin};
+
+use url::Url;
+
+use super::ports::Link;
+use crate::ids::DeviceId;
+
+/// To a TV.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TvCommand {
+    /// Start our player, which wakes the TV and takes the screen from whatever is on it. Answered by
+    /// a [`TvEvent::Receiver`] that has the player, or by [`TvEvent::LaunchFailed`].
+    Launch,
+    /// Play this in our player. Answered by a [`TvEvent::Media`] with this content, or by
+    /// [`TvEvent::LoadFailed`].
+    Load(Load),
+    /// Go on after a pause.
+    Play,
+    /// End the player that runs now. The TV shows its idle screen then.
+    Stop,
+    /// Loudness from 0 to 1; whether the TV is muted stays as it is.
+    SetVolume(f64),
+}
+
+/// What a TV is to play.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// The multivariant playlist, at an address that the TV can reach.
+    pub url: Url,
+    /// Whether to say which kind of segments the playlist has. Players of one age need it, players
+    /// of another stand still when they are told.
+    pub state_segment_format: bool,
+    /// What the TV may show beside the picture.
+    pub title: String,
+}
+
+/// From a TV. Facts as the TV states them; what they mean is decided in the core.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TvEvent {
+    /// What runs on the TV. Comes first on a connection, and with each change.
+    Receiver(ReceiverView),
+    /// What the player in which we may play does. Comes with each change, and every few seconds
+    /// while it plays. `None`: the player has nothing loaded.
+    Media(Option<MediaView>),
+    /// Somebody at the TV is asked whether we may cast.
+    LaunchPending,
+    /// A sentence for people.
+    LaunchFailed(String),
+    /// A sentence for people.
+    LoadFailed(String),
+}
+
+/// What runs on a TV.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReceiverView {
+    /// `None` when nothing runs, not even the idle screen.
+    pub app: Option<AppView>,
+    /// Whether the TV is in standby; many do not say.
+    pub standby: Option<bool>,
+    /// Whether the TV shows this input; many do not say, some say it wrongly.
+    pub active_input: Option<bool>,
+    /// From 0 to 1.
+    pub volume: Option<f64>,
+    pub muted: Option<bool>,
+}
+
+/// An app on a TV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppView {
+    /// For people, such as "Netflix".
+    pub name: String,
+    /// This run of the app; another run has another.
+    pub session: String,
+    /// The player that we use as well. Others use it too: only the content tells whose it is.
+    pub is_player: bool,
+    /// The TV's own idle screen.
+    pub is_idle_screen: bool,
+}
+
+/// What a player does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaView {
+    /// What was loaded; `None` when this message did not say and none before it did.
+    pub content: Option<String>,
+    pub state: PlayerState,
+    /// Seconds of the content's own time.
+    pub position: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayerState {
+    Loading,
+    Buffering,
+    Playing,
+    Paused,
+    Idle(Option<IdleReason>),
+    /// A word that did not exist when this was written.
+    Unknown,
+}
+
+/// Why a player stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleReason {
+    /// The stream ended.
+    Finished,
+    /// Somebody said stop.
+    Cancelled,
+    /// Something else was loaded.
+    Interrupted,
+    /// The stream could not be fetched or decoded.
+    Error,
+    Unknown,
+}
+
+/// A connection to a TV.
+#[derive(Debug)]
+pub struct Tv {
+    pub link: Link<TvCommand, TvEvent>,
+    /// Our own address on the interface that reaches this TV: where its player can find us.
+    pub local: IpAddr,
+}
+
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Tv>> + Send + 'a>>;
+
+/// The TVs of the house.
+pub trait Tvs: Send + Sync + 'static {
+    /// Connects to a TV, wherever it is now. The link closes when the TV has gone silent, and when
+    /// the connection is lost.
+    fn connect<'a>(&'a self, device: &'a DeviceId) -> Connecting<'a>;
+}
