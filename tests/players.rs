@@ -33,7 +33,7 @@ fn the_sample_dashboard_plays_for_a_minute_in_hls_js() {
 
 #[test]
 fn the_sample_dashboard_plays_for_a_minute_in_shaka() {
-    plays_for_a_minute(Player::Shaka);
+    plays_for_a_minute(Player::Shaka52);
 }
 
 #[track_caller]

@@ -1,5 +1,7 @@
-// Plays ?url= with ?player= (hls.js or shaka) as it comes, with the library's own settings, and keeps
-// what a viewer would notice in `window.report`.
+// Plays ?url= with ?player= (a name in libraries.js) as it comes, and keeps what a viewer would notice
+// in `window.report`.
+
+import { libraries } from './libraries.js';
 
 const query = new URLSearchParams(location.search);
 const video = document.getElementById('video');
@@ -17,39 +19,6 @@ window.report = report;
 
 const failed = (where, what) => report.errors.push(`${where}: ${what}`);
 
-function library(src) {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement('script');
-    script.src = src;
-    script.onload = resolve;
-    script.onerror = () => reject(new Error(`loading ${src}`));
-    document.head.append(script);
-  });
-}
-
-// Each starts playing and returns a function that says when the picture on show was taken.
-const players = {
-  'hls.js': async (url) => {
-    await library('node_modules/hls.js/dist/hls.min.js');
-    const hls = new Hls();
-    hls.on(Hls.Events.ERROR, (_, { type, details, fatal }) => {
-      failed('hls.js', `${type} ${details}${fatal ? ' (fatal)' : ''}`);
-    });
-    hls.loadSource(url);
-    hls.attachMedia(video);
-    return () => hls.playingDate;
-  },
-  shaka: async (url) => {
-    await library('node_modules/shaka-player/dist/shaka-player.compiled.js');
-    shaka.polyfill.installAll();
-    const player = new shaka.Player();
-    await player.attach(video);
-    player.addEventListener('error', ({ detail }) => failed('shaka', `${detail.code} ${detail.data}`));
-    await player.load(url);
-    return () => player.getPlayheadTimeAsDate();
-  },
-};
-
 async function main() {
   const started = performance.now();
   const age = () => (performance.now() - started) / 1000;
@@ -58,10 +27,12 @@ async function main() {
   video.addEventListener('playing', () => { running = true; });
   video.addEventListener('waiting', () => { if (running) report.stalls.push(age()); });
 
-  const takenAt = await players[query.get('player')](query.get('url'));
+  const name = query.get('player');
+  const player = await libraries[name](video, ({ message }) => failed(name, message));
+  await player.load(query.get('url'));
   setInterval(() => {
     const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
-    const date = running ? takenAt() : null;
+    const date = running ? player.takenAt() : null;
     report.samples.push({
       at: age(),
       media: video.currentTime,

@@ -1,29 +1,30 @@
 //! Plays a stream as a TV would: in a real browser, with a real player.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::OnceLock,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Deserialize;
 
-use super::{chromium::Chromium, clock::Picture, files::Files};
+use super::{chromium::Chromium, clock::Picture, files::Files, packages};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Player {
     HlsJs,
-    Shaka,
+    Shaka43,
+    Shaka415,
+    Shaka52,
 }
 
 impl Player {
-    fn name(self) -> &'static str {
+    /// As in `tests/players/libraries.js`.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::HlsJs => "hls.js",
-            Self::Shaka => "shaka",
+            Self::Shaka43 => "shaka-4.3",
+            Self::Shaka415 => "shaka-4.15",
+            Self::Shaka52 => "shaka-5.2",
         }
     }
 }
@@ -78,7 +79,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Plays the stream at `master_url` for `seconds`.
 #[track_caller]
 pub(crate) fn play(player: Player, master_url: &str, seconds: u64) -> Report {
-    let files = Files::serve(installed());
+    let files = Files::serve(packages::from_npm("players"));
     let mut browser = Chromium::launch(1920, 1080);
     let mut page = url::Url::parse(&files.url("player.html")).expect("the player's address");
     page.query_pairs_mut().append_pair("player", player.name()).append_pair("url", master_url);
@@ -106,34 +107,4 @@ pub(crate) fn play(player: Player, master_url: &str, seconds: u64) -> Report {
             };
         }
     }
-}
-
-/// The directory with the player page and its libraries, which come from npm once for each version
-/// of the lock file.
-fn installed() -> &'static Path {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/players");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("players");
-        fs::create_dir_all(&target).expect("making the players' directory");
-        let lock = fs::read(source.join("package-lock.json")).expect("the players' lock file");
-        let current = target.join("installed.json");
-        let kept = fs::read(&current).is_ok_and(|installed| installed == lock);
-        for name in ["package.json", "package-lock.json", "player.html", "player.js"] {
-            fs::copy(source.join(name), target.join(name)).expect("copying the player page");
-        }
-        if !kept {
-            let npm = Command::new("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .arg("--cache")
-                .arg(target.join("npm-cache"))
-                .current_dir(&target)
-                .stdin(Stdio::null())
-                .status()
-                .expect("running npm: run .ci/setup test");
-            assert!(npm.success(), "npm could not install the players");
-            fs::write(&current, lock).expect("noting which players are installed");
-        }
-        target
-    })
 }
