@@ -7,4 +7,5 @@ pub(crate) mod files;
 pub(crate) mod packages;
 pub(crate) mod players;
 pub(crate) mod processes;
+pub(crate) mod tv;
 pub(crate) mod wait;
