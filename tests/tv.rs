@@ -24,6 +24,7 @@ use support::{
     daemon::Daemon,
     packages,
     players::Player,
+    processes::{Process, family},
     tv::{Action, BACKDROP, DEFAULT_MEDIA_RECEIVER, Options, PlayingTv, YOUTUBE},
     wait::wait_for,
 };
@@ -337,4 +338,28 @@ fn senders_must_connect_and_stay_alive() {
     let seconds = said["seconds"].as_f64().expect("how long it took");
     assert!((10.0..20.0).contains(&seconds), "{seconds} s");
     assert_eq!(tv.stats().senders, 0);
+}
+
+#[test]
+fn a_crash_of_its_page_ends_the_app_and_its_end_leaves_nothing() {
+    let _turn = turn();
+    let tv = PlayingTv::start(&Options::new(Player::Shaka52));
+    let mut sender = Sender::connect(&tv);
+    sender.ask("launch");
+    assert!(tv.stats().player.is_some());
+    let renderers = |process: &&Process| process.command.contains("--type=renderer");
+    // The mark is for orphans and must be found nowhere else.
+    let mark = format!("orphan of {}", tv.id());
+    family(tv.id(), &mark).iter().filter(renderers).for_each(Process::kill);
+    sender.wait_until("the idle screen", REACT, |k| k.app.as_deref() == Some(BACKDROP));
+    sender.ask("launch");
+    assert!(tv.stats().player.is_some());
+
+    let all = family(tv.id(), &mark);
+    assert!(all.iter().any(|process| renderers(&process)), "{all:#?}");
+    drop(sender);
+    drop(tv);
+    wait_for("an end of all processes", REACT, || {
+        (!all.iter().any(Process::is_alive)).then_some(())
+    });
 }

@@ -198,6 +198,10 @@ impl PlayingTv {
         tv
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it speaks CASTV2.
     pub(crate) fn address(&self) -> SocketAddrV4 {
         self.address

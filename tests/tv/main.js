@@ -1,4 +1,5 @@
-// A TV: speaks CASTV2, describes itself at ports 8008 and 8443, and plays in a real browser what it is told to.
+// A TV: speaks CASTV2, describes itself at ports 8008 and 8443, and plays in a real browser what it is
+// told to.
 //
 // Prints one line of JSON when it is ready: `control` is the address of GET /stats, GET /screenshot.png
 // and POST /act. Ends when its standard input ends.
