@@ -3,11 +3,12 @@
 //! The map of the house, in the direction the data flows:
 //!
 //! page ([`render::browser`]) → compositor ([`render::compositor`]) → picture → encoder ([`encode`])
-//! → segment ([`package`]) → TV ([`http`]).
+//! → segment ([`package`]) → TV ([`http`]), which is told to fetch it ([`cast`]).
 //!
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod cast;
 pub mod cli;
 pub mod config;
 pub mod daemon;
