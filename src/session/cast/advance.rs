@@ -389,7 +389,10 @@ impl Machine {
             Screen::Ours(media) if plays(&media) => {
                 // What was current when it was paused is not any more.
                 self.note("resumed", "somebody let it go on");
-                if stream.is_ready() { self.load(now, stream) } else { self.adopt(now, &media) }
+                match stream.is_ready() && !self.off {
+                    true => self.load(now, stream),
+                    false => self.adopt(now, &media),
+                }
             }
             Screen::Taken(taken) => self.give_way(taken),
             // TVs end a player that is paused for 20 minutes.
