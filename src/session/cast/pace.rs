@@ -65,7 +65,7 @@ const DRAWS: u64 = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     /// The last starts, the oldest one first.
-    starts: [Option<MediaTime>; Breaker::MOST],
+    starts: [Option<MediaTime>; Self::MOST],
 }
 
 impl Breaker {

@@ -132,10 +132,7 @@ impl World {
             self.apply(effect);
         }
         let state = self.rig.state();
-        if matches!(state, "playing" | "paused") {
-            // Told before, the TV did it in the end.
-            self.gone = false;
-        } else if matches!(state, "stood-down" | "yielded") && self.had_screen {
+        if matches!(state, "stood-down" | "yielded") && self.had_screen {
             self.gone = self.policy.resume_after.is_none()
                 && (state == "stood-down" || self.policy.on_busy != OnBusy::PreemptAndReturn);
         }
@@ -293,6 +290,8 @@ impl World {
             }
             TvCommand::Load(load) if self.has_player() => {
                 self.had_screen = true;
+                // Told before, the TV does it late, and nobody fights for that.
+                self.gone = false;
                 self.set_media(load.url.as_str(), PlayerState::Buffering);
                 if let Some(media) = self.ours() {
                     media.state = PlayerState::Playing;
@@ -421,7 +420,7 @@ fn part(works: bool) -> Part {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let on_busy = prop::sample::select(OnBusy::ALL.to_vec());
-    let resume_after = prop::option::of((0_u64..90).prop_map(Duration::from_secs));
+    let resume_after = prop::option::of((1_u64..90).prop_map(Duration::from_secs));
     (on_busy, resume_after).prop_map(|(on_busy, resume_after)| Policy { on_busy, resume_after })
 }
 
