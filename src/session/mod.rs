@@ -4,6 +4,7 @@
 mod actor;
 mod answer;
 mod backoff;
+pub mod cast;
 mod error;
 pub mod ports;
 mod registry;

@@ -11,11 +11,12 @@ use url::Url;
 use super::ports::Link;
 use crate::ids::DeviceId;
 
-/// To a TV.
+/// To a TV. When the core drops its end of the link, what it sent before is still delivered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TvCommand {
     /// Start our player, which wakes the TV and takes the screen from whatever is on it. Answered by
-    /// a [`TvEvent::Receiver`] that has the player, or by [`TvEvent::LaunchFailed`].
+    /// a [`TvEvent::Receiver`] that has the player, by [`TvEvent::LaunchDenied`], or by
+    /// [`TvEvent::LaunchFailed`].
     Launch,
     /// Play this in our player. Answered by a [`TvEvent::Media`] with this content, or by
     /// [`TvEvent::LoadFailed`].
@@ -45,11 +46,14 @@ pub struct Load {
 pub enum TvEvent {
     /// What runs on the TV. Comes first on a connection, and with each change.
     Receiver(ReceiverView),
-    /// What the player in which we may play does. Comes with each change, and every few seconds
-    /// while it plays. `None`: the player has nothing loaded.
+    /// What the player in which we may play does. Comes once for each run of the player, soon after
+    /// the [`TvEvent::Receiver`] that has it; then with each change, and at least every 2 s while it
+    /// plays. `None`: the player has nothing loaded.
     Media(Option<MediaView>),
     /// Somebody at the TV is asked whether we may cast.
     LaunchPending,
+    /// Somebody at the TV said no.
+    LaunchDenied,
     /// A sentence for people.
     LaunchFailed(String),
     /// A sentence for people.

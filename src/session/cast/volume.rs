@@ -1,0 +1,159 @@
+//! The loudness of a TV: left alone unless asked for, borrowed if asked for, and given back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::tv::{ReceiverView, TvCommand};
+
+/// A level that was changed and must be changed back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Borrowed {
+    /// What it was, from 0 to 1.
+    pub before: f64,
+    /// What we made of it. When it is something else later, a person changed it.
+    pub ours: f64,
+}
+
+#[derive(Debug)]
+pub(super) struct Volume {
+    wanted: Option<f64>,
+    borrowed: Option<Borrowed>,
+    /// The level at the time of the last command, until the TV reports another one. TVs have steps:
+    /// what they report then need not be what they were told.
+    leaving: Option<f64>,
+}
+
+/// Levels closer than this are the same: they pass through text and single precision.
+const SAME: f64 = 0.005;
+
+fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() < SAME
+}
+
+impl Volume {
+    pub(super) fn new(wanted: Option<f64>, borrowed: Option<Borrowed>) -> Self {
+        let mut volume = Self { wanted: None, borrowed, leaving: None };
+        volume.want(wanted);
+        volume
+    }
+
+    pub(super) const fn borrowed(&self) -> Option<Borrowed> {
+        self.borrowed
+    }
+
+    /// What is no level is not wanted.
+    pub(super) fn want(&mut self, level: Option<f64>) {
+        self.wanted = level.filter(|level| level.is_finite()).map(|level| level.clamp(0.0, 1.0));
+    }
+
+    /// What to tell a TV on which we play. A muted one is left alone: many sets un-mute when their
+    /// level is set.
+    pub(super) fn apply(&mut self, receiver: Option<&ReceiverView>) -> Option<TvCommand> {
+        let (wanted, receiver) = (self.wanted?, receiver?);
+        let level = receiver.volume?;
+        if receiver.muted == Some(true) {
+            return None;
+        }
+        self.wanted = None;
+        if same(level, wanted) {
+            return None;
+        }
+        let before = self.borrowed.map_or(level, |borrowed| borrowed.before);
+        self.borrowed = Some(Borrowed { before, ours: wanted });
+        self.leaving = Some(level);
+        Some(TvCommand::SetVolume(wanted))
+    }
+
+    /// Takes in what the TV says. A level that somebody else set is theirs.
+    pub(super) fn reported(&mut self, receiver: &ReceiverView) {
+        let (Some(borrowed), Some(level)) = (&mut self.borrowed, receiver.volume) else {
+            return;
+        };
+        match self.leaving {
+            Some(leaving) if same(level, leaving) => {}
+            Some(_) => {
+                borrowed.ours = level;
+                self.leaving = None;
+            }
+            None if same(level, borrowed.ours) => {}
+            None => self.borrowed = None,
+        }
+    }
+
+    /// Gives the level back, unless the TV is muted or cannot be asked.
+    pub(super) fn give_back(&mut self, receiver: Option<&ReceiverView>) -> Option<TvCommand> {
+        let receiver = receiver?;
+        receiver.volume?;
+        self.leaving = None;
+        let borrowed = self.borrowed.take()?;
+        (receiver.muted != Some(true)).then_some(TvCommand::SetVolume(borrowed.before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tv(level: f64, muted: bool) -> ReceiverView {
+        ReceiverView { volume: Some(level), muted: Some(muted), ..ReceiverView::default() }
+    }
+
+    fn lowered() -> Volume {
+        let mut volume = Volume::new(Some(0.2), None);
+        assert_eq!(volume.apply(Some(&tv(0.5, false))), Some(TvCommand::SetVolume(0.2)));
+        volume
+    }
+
+    #[test]
+    fn the_volume_is_left_alone_unless_asked_for() {
+        let mut volume = Volume::new(None, None);
+        assert_eq!(volume.apply(Some(&tv(0.5, false))), None);
+        assert_eq!(volume.give_back(Some(&tv(0.5, false))), None);
+        volume.want(Some(f64::NAN));
+        assert_eq!(volume.apply(Some(&tv(0.5, false))), None);
+    }
+
+    #[test]
+    fn the_old_level_comes_back_even_from_a_tv_with_coarse_steps() {
+        let mut volume = lowered();
+        volume.reported(&tv(0.5, false));
+        volume.reported(&tv(0.24, false));
+        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.5, ours: 0.24 }));
+        assert_eq!(volume.give_back(Some(&tv(0.24, false))), Some(TvCommand::SetVolume(0.5)));
+        assert_eq!(volume.borrowed(), None);
+    }
+
+    #[test]
+    fn a_level_that_a_person_set_stays() {
+        let mut volume = lowered();
+        volume.reported(&tv(0.2, false));
+        volume.reported(&tv(0.3, false));
+        assert_eq!(volume.borrowed(), None);
+        assert_eq!(volume.give_back(Some(&tv(0.3, false))), None);
+    }
+
+    #[test]
+    fn a_level_that_changed_while_the_daemon_was_away_stays() {
+        let mut volume = Volume::new(Some(0.2), Some(Borrowed { before: 0.5, ours: 0.2 }));
+        volume.reported(&tv(0.7, false));
+        assert_eq!(volume.give_back(Some(&tv(0.7, false))), None);
+    }
+
+    #[test]
+    fn a_muted_tv_stays_muted() {
+        let mut volume = Volume::new(Some(0.2), None);
+        assert_eq!(volume.apply(Some(&tv(0.5, true))), None);
+        let mut volume = lowered();
+        volume.reported(&tv(0.2, true));
+        assert_eq!(volume.give_back(Some(&tv(0.2, true))), None);
+    }
+
+    #[test]
+    fn the_first_level_is_kept_through_several_wishes() {
+        let mut volume = lowered();
+        volume.reported(&tv(0.2, false));
+        volume.want(Some(0.9));
+        assert_eq!(volume.apply(Some(&tv(0.2, false))), Some(TvCommand::SetVolume(0.9)));
+        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.5, ours: 0.9 }));
+    }
+}
