@@ -5,9 +5,12 @@
 //! page ([`render::browser`]) → compositor ([`render::compositor`]) → picture → encoder ([`encode`])
 //! → segment ([`package`]) → TV ([`http`]).
 //!
+//! [`cast`] knows which TVs there are.
+//!
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod cast;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -15,7 +15,7 @@ const ROWS: [&[&str]; 9] = [
     &["media"],
     &["config"],
     &["session"],
-    &["worker", "render", "encode", "package"],
+    &["worker", "render", "encode", "package", "cast"],
     &["http"],
     &["process", "daemon"],
     &["cli"],
