@@ -5,6 +5,8 @@
 //! page ([`render::browser`]) → compositor ([`render::compositor`]) → picture → encoder ([`encode`])
 //! → segment ([`package`]) → TV ([`http`]), which is told to fetch it ([`cast`]).
 //!
+//! [`cast`] knows which TVs there are.
+//!
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 

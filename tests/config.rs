@@ -80,7 +80,7 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
             "usr/lib/dashboard-cast/conf.d/90-unset.toml",
         ]
     );
-    let Config { http, sessions, pages, stream, browser } = loaded.config;
+    let Config { http, sessions, pages, stream, browser, devices } = loaded.config;
     assert_eq!(http.listen.to_string(), "0.0.0.0:8000");
     assert_eq!(sessions.most, 4, "hidden files and back-ups are not read");
     assert_eq!(pages.timeout, Duration::from_secs(90));
@@ -89,6 +89,9 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
     assert_eq!(pages.accept_certificates_of, ["https://nas.lan"]);
     assert_eq!(stream.memory, 32 << 20);
     assert_eq!(browser.program, None, "an empty path takes back an earlier one");
+    let fixed: Vec<String> = devices.fixed.iter().map(ToString::to_string).collect();
+    assert_eq!(fixed, ["kitchen=192.168.1.21", "tv.lan:8010"]);
+    assert_eq!(devices.default.as_deref(), Some("kitchen"));
     assert!(prints_as_expected("drop-ins"));
 }
 
@@ -297,10 +300,10 @@ fn what_is_shown_is_the_same_configuration() {
 /// Lines that are nearly a configuration, so that most of the reader is reached.
 fn nearly_toml() -> impl Strategy<Value = String> {
     let line = prop_oneof![
-        "\\[(http|sessions|pages|stream|browser|htp)\\]",
+        "\\[(http|sessions|pages|stream|browser|devices|htp)\\]",
         "(listen|most|quality|allow|timeout|window|memory|program|frame-rate|x) = [0-9-]{1,20}",
         "(listen|most|quality|allow|timeout|window|memory|program|frame-rate|x) = \"\\PC{0,12}\"",
-        "(listen|most|allow|accept-certificates-of|timeout) = \\[(\"[a-z:/.*\\[\\]0-9]{0,12}\", ?){0,3}\\]",
+        "(listen|most|allow|accept-certificates-of|timeout|static) = \\[(\"[a-z:/.*\\[\\]0-9]{0,12}\", ?){0,3}\\]",
         "(http|pages)\\.(allow|timeout|\"\\PC{0,5}\") = (true|1e9|1979-05-27|\\{ a = 1 \\}|nan|0xfe)",
         "\\PC{0,30}",
     ];

@@ -1,7 +1,9 @@
 //! dashboard-cast, as it is built for release.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -39,11 +41,14 @@ pub(crate) struct Session<'a> {
 impl Ours {
     #[track_caller]
     pub(crate) fn start() -> Self {
-        Self {
-            daemon: Daemon::start(PROGRAM, "daemon"),
-            agent: Agent::new_with_defaults(),
-            directory: tempfile::tempdir().expect("making a directory"),
-        }
+        let directory = tempfile::tempdir().expect("making a directory");
+        let file = directory.path().join("bench.toml");
+        // The network that it happens to run in is not asked around in.
+        fs::write(&file, "[devices]\ndiscover = false\n").expect("writing a configuration");
+        let daemon = Daemon::launch(
+            Command::new(PROGRAM).args(["daemon", "--listen", "127.0.0.1:0", "--config"]).arg(file),
+        );
+        Self { daemon, agent: Agent::new_with_defaults(), directory }
     }
 
     /// Starts a session and waits for its first segment.

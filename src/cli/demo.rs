@@ -25,6 +25,8 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let mut config = Config::default();
     config.http.listen = listen;
+    // It is watched in a browser.
+    config.devices.discover = false;
     config.sessions.quality = quality;
     runtime()?.block_on(async {
         let daemon = Daemon::prepare(&config, None).await?;

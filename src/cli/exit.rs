@@ -4,6 +4,7 @@
 use std::{error::Error, io, process::ExitCode};
 
 use crate::{
+    cast::SearchError,
     config::{ConfigError, TokenFileError},
     daemon::StartupError,
     session::StartError,
@@ -55,6 +56,17 @@ impl From<ConfigError> for Failure {
 impl From<TokenFileError> for Failure {
     fn from(error: TokenFileError) -> Self {
         Self::new(error, None)
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        let hint = match &error {
+            SearchError::NoNetwork => Some("Connect it, or see its interfaces with: ip address"),
+            SearchError::Port(_) => Some("See which one it is, as root, with: ss -lupn"),
+            _ => None,
+        };
+        Self::new(error, hint.map(str::to_owned))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod demo;
+mod devices;
 mod exit;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use tracing_subscriber::EnvFilter;
 
 use self::exit::Failure;
@@ -52,6 +53,18 @@ enum Verb {
         /// 1080p, 720p or low-latency.
         #[arg(long, default_value = "1080p", value_parser = quality)]
         quality: Quality,
+    },
+    /// Lists the TVs of the network and of the configuration.
+    Devices {
+        /// Prints JSON, as `GET /devices` answers.
+        #[arg(long)]
+        json: bool,
+        /// How long to look, up to 60 s.
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u64).range(1..=60))]
+        seconds: u64,
+        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+        #[arg(long, value_name = "FILE")]
+        config: Vec<PathBuf>,
     },
     /// Checks or shows the configuration.
     Config {
@@ -93,10 +106,12 @@ enum Role {
 /// Runs the program as it was called.
 pub fn run() -> ExitCode {
     let Arguments { verb } = Arguments::parse();
-    start_log();
+    start_log(&verb);
     let outcome = match verb {
         Verb::Daemon { config, listen } => daemon(&config, listen),
         Verb::Demo { url, listen, quality } => demo::run(url, listen, quality),
+        Verb::Devices { json, seconds, config } => load_config(&config)
+            .and_then(|config| devices::run(&config.devices, Duration::from_secs(seconds), json)),
         Verb::Config { what, config } => configuration(&what, &config),
         Verb::Worker { role: Role::Encoder } => process::encoder::run().map_err(Failure::from),
         Verb::Worker { role: Role::Browser { directory, program, load_timeout_ms } } => {
@@ -123,17 +138,22 @@ fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> 
 
 /// Reads the configuration and the token; what is odd about them goes to the log.
 fn load(files: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
+    let config = load_config(files)?;
+    let Some(file) = &config.http.token_file else { return Ok((config, None)) };
+    let (token, warning) = read_token(file)?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    Ok((config, Some(token.into_inner())))
+}
+
+fn load_config(files: &[PathBuf]) -> Result<Config, Failure> {
     let fragments = if files.is_empty() { locate(Path::new("/"))? } else { read_files(files)? };
     let loaded = Config::load(&fragments)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let Some(file) = &loaded.config.http.token_file else { return Ok((loaded.config, None)) };
-    let (token, warning) = read_token(file)?;
-    if let Some(warning) = warning {
-        tracing::warn!("{warning}");
-    }
-    Ok((loaded.config, Some(token.into_inner())))
+    Ok(loaded.config)
 }
 
 fn configuration(what: &About, files: &[PathBuf]) -> Result<(), Failure> {
@@ -158,9 +178,14 @@ fn quality(name: &str) -> Result<Quality, String> {
 }
 
 /// Words go to stderr, results to stdout.
-fn start_log() {
-    let filter = EnvFilter::try_from_env("DASHBOARD_CAST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,dashboard_cast=info"));
+fn start_log(verb: &Verb) {
+    // Who asks for TVs is told which there are in the answer.
+    let usual = match verb {
+        Verb::Devices { .. } => "warn",
+        _ => "warn,dashboard_cast=info",
+    };
+    let filter =
+        EnvFilter::try_from_env("DASHBOARD_CAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

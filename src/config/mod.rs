@@ -5,6 +5,7 @@
 //! value keeps its place in its file, so that whatever is wrong with it can be said as
 //! `file:line:column`, also after it was laid over others.
 
+mod devices;
 mod document;
 mod fragments;
 mod pages;
@@ -14,10 +15,11 @@ mod sections;
 mod token;
 mod value;
 
+pub use devices::{StaticDevice, StaticDeviceError};
 pub use fragments::{Fragment, locate, read_files};
 pub use pages::{AddressError, AllowedPage, HttpsOrigin, Origin, PagePolicy, PolicyError};
 pub use problem::{ConfigError, Place, Problem, Warning};
 pub use reader::{Loaded, Setting};
-pub use sections::{Browser, Config, Http, Pages, Sessions, Stream};
+pub use sections::{Browser, Config, Devices, Http, Pages, Sessions, Stream};
 pub use token::{Secret, TokenFileError, read_token};
 pub use value::{ByteSize, TimeSpan, UnitError};

@@ -14,6 +14,7 @@ use toml::{
 };
 
 use super::{
+    devices::StaticDevice,
     document::{Documents, Entries, Entry, Key},
     fragments::Fragment,
     pages::{AllowedPage, HttpsOrigin},
@@ -99,6 +100,8 @@ written_as_text! {
     ByteSize: "a size",
     AllowedPage: "a host such as \"dash.lan\" or an origin such as \"http://dash.lan:3000\"",
     HttpsOrigin: "an origin such as \"https://nas.lan:5001\"",
+    StaticDevice: "a TV such as \"192.168.1.20\" or \"kitchen=tv.lan:8009\"",
+    String: "a text",
 }
 
 impl ValueType for bool {

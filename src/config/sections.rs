@@ -1,10 +1,12 @@
 use std::{
+    collections::HashSet,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use super::{
+    devices::StaticDevice,
     pages::{AllowedPage, HttpsOrigin},
     reader::Reader,
     value::{ByteSize, TimeSpan},
@@ -22,6 +24,7 @@ pub struct Config {
     pub pages: Pages,
     pub stream: Stream,
     pub browser: Browser,
+    pub devices: Devices,
 }
 
 /// `[http]`: the server for control and media.
@@ -79,6 +82,17 @@ pub struct Browser {
     pub program: Option<PathBuf>,
 }
 
+/// `[devices]`: the TVs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Devices {
+    /// Whether TVs that announce themselves are looked for. Default: yes.
+    pub discover: bool,
+    /// TVs at known addresses, up to 64, each only once. Default: none.
+    pub fixed: Vec<StaticDevice>,
+    /// The TV that is meant when none is named: its name, UUID or address. Default: none.
+    pub default: Option<String>,
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self {
@@ -117,6 +131,12 @@ impl Default for Stream {
     }
 }
 
+impl Default for Devices {
+    fn default() -> Self {
+        Self { discover: true, fixed: Vec::new(), default: None }
+    }
+}
+
 impl Config {
     /// Names every key once: what is not asked for here is unknown.
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -126,6 +146,7 @@ impl Config {
             pages: Pages::read(reader),
             stream: Stream::read(reader),
             browser: Browser::read(reader),
+            devices: Devices::read(reader),
         };
         let Sessions { quality, frame_rate, .. } = config.sessions;
         let highest = quality.highest_frame_rate();
@@ -198,5 +219,34 @@ impl Browser {
     fn read(reader: &mut Reader<'_>) -> Self {
         let (mut section, default) = (reader.section("browser"), Self::default());
         Self { program: section.path("program", default.program) }
+    }
+}
+
+impl Devices {
+    /// Each is asked now and then whether it is there.
+    const MOST_FIXED: usize = 64;
+
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let (mut section, default) = (reader.section("devices"), Self::default());
+        let devices = Self {
+            discover: section.value("discover", default.discover),
+            fixed: section.list("static", default.fixed),
+            default: Some(section.value("default", String::new())).filter(|name| !name.is_empty()),
+        };
+        let mut addresses = HashSet::new();
+        let twice = devices.fixed.iter().find(|device| !addresses.insert(device.address()));
+        if let Some(device) = twice {
+            let message = format!("devices.static has {} twice; remove one", device.address());
+            reader.conflict(("devices", "static"), message);
+        }
+        if devices.fixed.len() > Self::MOST_FIXED {
+            let message = format!(
+                "devices.static has {} entries but may have {}; remove some",
+                devices.fixed.len(),
+                Self::MOST_FIXED
+            );
+            reader.conflict(("devices", "static"), message);
+        }
+        devices
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::{
+    cast::{Device, Devices},
     encode::BACKENDS,
     http::{Core, Live, Media},
     ids::SessionId,
@@ -17,6 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
+    pub(super) devices: Arc<Devices>,
 }
 
 impl Core for Parts {
@@ -58,6 +60,10 @@ impl Core for Parts {
             encoder_reason: Some("this version encodes in software only".to_owned()),
             problems,
         }
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        self.devices.snapshot()
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{parts::Parts, runtime::RuntimeDirectory};
 use crate::{
+    cast::{Devices, Discovery},
     config::{Config, PagePolicy},
     http::{self, Access, App, ControlToken, Limits, TokenError},
     package::Library,
@@ -47,6 +48,8 @@ pub struct Daemon {
     registry: Arc<Registry>,
     library: Arc<Library>,
     access: Arc<Access>,
+    devices: Arc<Devices>,
+    discovery: Discovery,
     runtime: RuntimeDirectory,
 }
 
@@ -81,7 +84,11 @@ impl Daemon {
             accept_certificates_of: config.pages.accept_certificates_of.clone(),
         };
         let registry = Arc::new(Registry::new(rules, Arc::new(workers), Arc::clone(&library) as _));
-        Ok(Self { listener, registry, library, access: Arc::new(access), runtime })
+        // It goes on by itself: what it finds, and whether it can, is nothing to wait for.
+        let devices = Arc::new(Devices::new(&config.devices));
+        let discovery = Discovery::start(&devices, config.devices.discover);
+        let access = Arc::new(access);
+        Ok(Self { listener, registry, library, access, devices, discovery, runtime })
     }
 
     /// Where it listens: the configured address, with the real port.
@@ -112,9 +119,9 @@ impl Daemon {
     pub async fn run(self) -> Result<(), StartupError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartupError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartupError::Signals)?;
-        let Self { listener, registry, library, access, runtime } = self;
+        let Self { listener, registry, library, access, devices, discovery, runtime } = self;
         let app = App {
-            core: Arc::new(Parts { registry: Arc::clone(&registry) }),
+            core: Arc::new(Parts { registry: Arc::clone(&registry), devices }),
             media: library,
             access,
             limits: Limits::default(),
@@ -132,6 +139,7 @@ impl Daemon {
             }
         };
         http::serve(listener, app, stopping).await;
+        discovery.stop().await;
         drop(runtime);
         Ok(())
     }

@@ -17,7 +17,10 @@ use super::{
     connection::BaseUrl,
     problem::Problem,
     range,
-    view::{HealthView, SessionView, Sessions, Started, Status, StopRequest, StoppedView, Success},
+    view::{
+        Devices, HealthView, SessionView, Sessions, Started, Status, StopRequest, StoppedView,
+        Success,
+    },
 };
 use crate::{
     ids::SessionId,
@@ -74,6 +77,10 @@ pub(super) async fn status<C: Core>(State(control): Shared<C>, base: BaseUrl) ->
 
 pub(super) async fn health<C: Core>(State(control): Shared<C>) -> Json<HealthView> {
     Json(HealthView::new(control.core.health(), &control.core.sessions()))
+}
+
+pub(super) async fn devices<C: Core>(State(control): Shared<C>) -> Json<Devices> {
+    Json(Devices { devices: control.core.devices() })
 }
 
 pub(super) async fn sessions<C: Core>(State(control): Shared<C>, base: BaseUrl) -> Json<Sessions> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::{
+    cast::Device,
     ids::SessionId,
     session::{Health, PictureError, Snapshot, StartError, StartRequest, Stopped},
 };
@@ -35,6 +36,9 @@ pub trait Core: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Bytes, PictureError>> + Send;
 
     fn health(&self) -> Health;
+
+    /// The TVs, by name.
+    fn devices(&self) -> Vec<Device>;
 }
 
 /// The streams, found by the secret part of their address.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::BaseUrl;
 use crate::{
+    cast::Device,
     ids::SessionId,
     session::{Audio, Health, Mode, PageView, Quality, Snapshot, StreamView},
 };
@@ -40,6 +41,11 @@ pub(super) struct StopRequest {
 #[derive(Debug, Serialize)]
 pub(super) struct Sessions {
     pub(super) sessions: Vec<SessionView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Devices {
+    pub(super) devices: Vec<Device>,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,7 +136,7 @@ impl SessionView {
 pub(super) struct HealthView {
     status: Condition,
     active_streams: usize,
-    /// No Cast device is looked for: sessions are served, not sent.
+    /// Nothing is cast yet, whatever TVs there are: sessions are served, not sent.
     cast_device: &'static str,
     hardware_acceleration: Acceleration,
     problems: Vec<String>,

@@ -66,6 +66,8 @@ impl Stage {
     #[track_caller]
     pub(crate) fn set_in(directory: TempDir, config: &str) -> Self {
         let file = directory.path().join("test.toml");
+        // No test asks around in the network that it happens to run in.
+        let config = format!("{config}\n[devices]\ndiscover = false\n");
         fs::write(&file, config).expect("writing a configuration");
         let daemon = Daemon::launch(
             Command::new(env!("CARGO_BIN_EXE_dashboard-cast"))

@@ -10,8 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use dashboard_cast::{
+    cast::{Device, Found},
     http::{Access, App, Core, Limits, Live, Media},
-    ids::{MediaToken, SessionId},
+    ids::{DeviceId, MediaToken, SessionId},
     session::{
         Health, PageView, PictureError, Snapshot, StartError, StartErrorKind, StartRequest,
         StateView, Stopped, StreamView,
@@ -56,6 +57,23 @@ pub(crate) fn snapshot(id: &str) -> Snapshot {
     }
 }
 
+pub(crate) fn device() -> Device {
+    let id = DeviceId::new("0123456789abcdef0123456789abcdef");
+    Device {
+        id: id.clone(),
+        uuid: Some(id),
+        name: "Living room".to_owned(),
+        model: Some("Chromecast".to_owned()),
+        addresses: vec!["192.168.1.20:8009".parse().unwrap(), "[fe80::1%2]:8009".parse().unwrap()],
+        port: 8009,
+        found: Found::Both,
+        last_seen: Some("2026-03-01T10:00:00Z".parse().unwrap()),
+        status: Some("Casting: News".to_owned()),
+        problem: None,
+        default: true,
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct FakeCore {
     pub(crate) sessions: Mutex<Vec<Snapshot>>,
@@ -63,6 +81,7 @@ pub(crate) struct FakeCore {
     pub(crate) refusal: Mutex<Option<StartErrorKind>>,
     pub(crate) picture: Mutex<Option<PictureError>>,
     pub(crate) problems: Mutex<Vec<String>>,
+    pub(crate) devices: Mutex<Vec<Device>>,
     /// When set, `start` waits for it.
     pub(crate) hold: Mutex<Option<Arc<Notify>>>,
     pub(crate) finished_starts: AtomicUsize,
@@ -121,6 +140,10 @@ impl Core for FakeCore {
             encoder_reason: Some("There is no GPU.".to_owned()),
             problems: self.problems.lock().unwrap().clone(),
         }
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        self.devices.lock().unwrap().clone()
     }
 }
 

@@ -16,7 +16,9 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::fake::{FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, snapshot};
+use crate::fake::{
+    FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, device, snapshot,
+};
 
 type Fake = App<FakeCore, FakeMedia>;
 
@@ -288,6 +290,29 @@ async fn a_session_is_seen_and_deleted_under_its_name() {
 }
 
 #[tokio::test]
+async fn devices_are_listed_with_all_that_is_known() {
+    let app = app();
+    assert_eq!(get(&app, "/devices").await.json(), json!({"devices": []}));
+    *app.core.devices.lock().unwrap() = vec![device()];
+    assert_eq!(
+        get(&app, "/devices").await.json(),
+        json!({"devices": [{
+            "id": "0123456789abcdef0123456789abcdef",
+            "uuid": "0123456789abcdef0123456789abcdef",
+            "name": "Living room",
+            "model": "Chromecast",
+            "addresses": ["192.168.1.20", "fe80::1%2"],
+            "port": 8009,
+            "found": "both",
+            "last_seen": "2026-03-01T10:00:00Z",
+            "status": "Casting: News",
+            "problem": null,
+            "default": true,
+        }]})
+    );
+}
+
+#[tokio::test]
 async fn control_answers_are_not_stored_nor_shared() {
     let app = app();
     let answer = get(&app, "/status").await;
@@ -332,6 +357,7 @@ async fn every_control_route_is_guarded() {
         ("GET", "/status"),
         ("HEAD", "/status"),
         ("GET", "/health"),
+        ("GET", "/devices"),
         ("GET", "/sessions"),
         ("GET", "/sessions/aa"),
         ("GET", "/sessions/aa/snapshot.png"),

@@ -1,0 +1,275 @@
+//! Listens for TVs that announce themselves, by mDNS and DNS-SD (RFC 6762 and 6763).
+//!
+//! The protocol is mdns-sd's, which has a thread of its own. It shares UDP port 5353 with others on
+//! this machine, such as avahi-daemon: it binds with `SO_REUSEADDR` and `SO_REUSEPORT`, and the
+//! kernel gives each listener its own copy of what is multicast. It follows interfaces that come and
+//! go, renews announcements before they run out, and says so when one did.
+
+use std::{
+    error::Error,
+    net::{SocketAddr, SocketAddrV6},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use mdns_sd::{
+    IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
+    VERIFY_TIMEOUT_DEFAULT,
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    announcement::{Announcement, NotATv},
+    devices::Devices,
+    fixed,
+    list::Change,
+    network::{SearchError, can_search, has_network},
+};
+
+/// What Cast devices announce.
+const SERVICE: &str = "_googlecast._tcp.local.";
+/// mdns-sd asks less and less often, up to once an hour, and then relies on what TVs say by
+/// themselves. On Wi-Fi that gets lost: so it begins anew this often.
+const ASK_ANEW: Duration = Duration::from_secs(10 * 60);
+/// Between two looks at the network and at what mdns-sd holds.
+const LOOK: Duration = Duration::from_secs(5);
+/// Records that mdns-sd may hold. It sets itself no limit, and it keeps some for ever; a network
+/// with hundreds of devices has a tenth of this. Beyond it, the search begins anew with nothing.
+const MOST_RECORDS: i64 = 20_000;
+/// After the search broke down or was flooded. Whoever did that may be at it still.
+const PAUSE: Duration = Duration::from_secs(5);
+/// For mdns-sd's thread to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The running search. It ends with [`Discovery::stop`]; dropping it ends it too, only later.
+#[derive(Debug)]
+pub struct Discovery {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Discovery {
+    /// Starts to fill `devices`, in the running tokio runtime: looks after what is configured, and,
+    /// when `listen` is set, listens for what announces itself. Where that is impossible, it says so
+    /// in the log once, and begins when it becomes possible.
+    pub fn start(devices: &Arc<Devices>, listen: bool) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        if listen {
+            tasks.spawn(search(Arc::clone(devices), stop.clone()));
+        }
+        let (fixed, stopped) = (fixed::follow(Arc::clone(devices)), stop.clone());
+        tasks.spawn(async move { stopped.run_until_cancelled_owned(fixed).await.unwrap_or(()) });
+        Self { stop, tasks }
+    }
+
+    /// Ends it and waits until no thread and no socket of it is left.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Drop for Discovery {
+    fn drop(&mut self) {
+        // The tasks end by themselves: aborted, they could not end mdns-sd's thread.
+        self.stop.cancel();
+        self.tasks.detach_all();
+    }
+}
+
+/// Why a search is over.
+enum End {
+    Stopped,
+    /// mdns-sd's thread ended, or had more to say than we listened to.
+    Lost,
+    /// Somebody floods the network with announcements.
+    Flooded,
+}
+
+async fn search(devices: Arc<Devices>, stop: CancellationToken) {
+    let Some(mut doubts) = devices.take_doubts() else {
+        tracing::error!("TVs are searched for twice, leaving it to the first");
+        return;
+    };
+    let mut log = Log(None);
+    while !stop.is_cancelled() {
+        let end = match can_search().and_then(|()| Search::begin().map_err(SearchError::Start)) {
+            Ok(mut search) => {
+                log.note(&Ok(()));
+                let end = search.follow(&devices, &mut doubts, &mut log, &stop).await;
+                search.close().await;
+                end
+            }
+            Err(error) => {
+                log.note(&Err(error));
+                stop.run_until_cancelled(sleep(LOOK)).await;
+                continue;
+            }
+        };
+        match end {
+            End::Stopped => return,
+            End::Lost => tracing::warn!("the search for TVs broke down, starting it again"),
+            End::Flooded => {
+                tracing::warn!("too many announcements in the network, forgetting all of them");
+            }
+        }
+        // Goodbyes that would come now would be missed; who is there is heard of at once again.
+        devices.list().withdraw_all();
+        devices.tell();
+        stop.run_until_cancelled(sleep(PAUSE)).await;
+    }
+}
+
+/// Says when the search becomes possible or impossible, not each time it is tried.
+struct Log(Option<bool>);
+
+impl Log {
+    fn note(&mut self, possible: &Result<(), SearchError>) {
+        if self.0.replace(possible.is_ok()) == Some(possible.is_ok()) {
+            return;
+        }
+        match possible {
+            Ok(()) => tracing::info!("searching for TVs"),
+            Err(error) => {
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                tracing::warn!("TVs cannot be searched for, trying again: {error}{cause}");
+            }
+        }
+    }
+}
+
+struct Search {
+    mdns: ServiceDaemon,
+    events: Receiver<ServiceEvent>,
+    /// What follows when `events` has come to its end.
+    next: Option<Receiver<ServiceEvent>>,
+}
+
+impl Search {
+    fn begin() -> Result<Self, mdns_sd::Error> {
+        let mdns = ServiceDaemon::new()?;
+        // No TV is on the loopback.
+        mdns.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        let events = mdns.browse(SERVICE)?;
+        Ok(Self { mdns, events, next: None })
+    }
+
+    async fn follow(
+        &mut self,
+        devices: &Devices,
+        doubts: &mut mpsc::Receiver<String>,
+        log: &mut Log,
+        stop: &CancellationToken,
+    ) -> End {
+        let [mut ask_anew, mut look] = [ASK_ANEW, LOOK].map(|period| {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks.reset();
+            ticks
+        });
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return End::Stopped,
+                event = self.events.recv_async() => match (event, self.next.take()) {
+                    (Ok(event), next) => {
+                        self.next = next;
+                        hear(devices, event);
+                    }
+                    (Err(_), Some(next)) => self.events = next,
+                    (Err(_), None) => return End::Lost,
+                },
+                Some(instance) = doubts.recv() => {
+                    if let Err(error) = self.mdns.verify(instance, VERIFY_TIMEOUT_DEFAULT) {
+                        tracing::debug!(%error, "looking whether a TV is still there");
+                    }
+                }
+                _ = ask_anew.tick() => self.ask_anew(),
+                _ = look.tick() => {
+                    log.note(&has_network());
+                    if self.is_flooded().await {
+                        return End::Flooded;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The new subscription takes the place of the old one, and begins with all that is known, which
+    /// is how each TV that is still there is seen again. What the old one still holds comes first.
+    fn ask_anew(&mut self) {
+        if self.next.is_none() {
+            match self.mdns.browse(SERVICE) {
+                Ok(next) => self.next = Some(next),
+                Err(error) => tracing::debug!(%error, "asking for TVs anew"),
+            }
+        }
+    }
+
+    async fn is_flooded(&self) -> bool {
+        let Ok(metrics) = self.mdns.get_metrics() else { return false };
+        let Ok(Ok(metrics)) = timeout(ANSWER, metrics.recv_async()).await else { return false };
+        let held = metrics.iter().filter(|(name, _)| name.starts_with("cached-"));
+        held.map(|(_, count)| count).sum::<i64>() > MOST_RECORDS
+    }
+
+    async fn close(self) {
+        let Ok(end) = self.mdns.shutdown() else { return };
+        if timeout(ANSWER, end.recv_async()).await.is_err() {
+            tracing::warn!("the search for TVs does not end, leaving it behind");
+        }
+    }
+}
+
+fn hear(devices: &Devices, event: ServiceEvent) {
+    match event {
+        ServiceEvent::ServiceResolved(service) => match read(&service) {
+            Ok(words) => announce(devices, words),
+            Err(NotATv::NoId) => {
+                tracing::debug!(instance = service.fullname, "an announcement without a UUID");
+            }
+            // It may have been a TV until now.
+            Err(NotATv::NoScreen | NotATv::Group) => withdraw(devices, &service.fullname),
+        },
+        ServiceEvent::ServiceRemoved(_, instance) => withdraw(devices, &instance),
+        _ => {}
+    }
+}
+
+fn read(service: &ResolvedService) -> Result<Announcement, NotATv> {
+    let port = service.port;
+    let addresses = service.addresses.iter().map(|address| match address {
+        ScopedIp::V6(address) if address.addr().is_unicast_link_local() => {
+            SocketAddrV6::new(*address.addr(), port, 0, address.scope_id().index).into()
+        }
+        address => SocketAddr::from((address.to_ip_addr(), port)),
+    });
+    Announcement::read(&service.fullname, port, addresses, |key| {
+        service.get_property_val(key).flatten()
+    })
+}
+
+fn announce(devices: &Devices, words: Announcement) {
+    let Announcement { id, name, addresses, .. } = words.clone();
+    let change = devices.list().announce(words, Timestamp::now());
+    devices.tell();
+    let address = addresses.first().map(ToString::to_string).unwrap_or_default();
+    match change {
+        Change::New => tracing::info!(tv = %id, name, address, "found a TV"),
+        Change::Moved => tracing::info!(tv = %id, name, address, "a TV has a new name or address"),
+        Change::Little => tracing::debug!(tv = %id, "a TV announces itself"),
+    }
+}
+
+fn withdraw(devices: &Devices, instance: &str) {
+    if let Some(words) = devices.list().withdraw(instance) {
+        tracing::info!(tv = %words.id, name = words.name, "a TV is gone");
+    }
+    devices.tell();
+}
