@@ -217,7 +217,7 @@ impl State {
         }
         let size = self.screen.size();
         let (mut drew, mut presented) = (false, Vec::new());
-        self.screen.draw_page(|pixels| {
+        let seen = self.screen.draw_page(|pixels| {
             let Some(changed) = self.scene.draw(&roots, pixels, size, &mut presented) else {
                 return Damage::none();
             };
@@ -225,6 +225,10 @@ impl State {
             self.pace = rhythm::pace(self.clock, changed.pixels, size);
             changed.damage
         });
+        if !seen {
+            // A page that is on its way should not be kept waiting.
+            self.pace = 1;
+        }
         self.present(presented);
         if drew && !self.visible {
             self.visible = true;
