@@ -14,7 +14,6 @@
 )]
 
 mod child;
-mod netdata;
 mod ours;
 mod pages;
 mod reference;
@@ -26,6 +25,8 @@ mod video;
 mod daemon;
 #[path = "../../tests/support/files.rs"]
 mod files;
+#[path = "../../tests/support/netdata.rs"]
+mod netdata;
 
 use std::{
     env,
@@ -111,12 +112,12 @@ impl Bench {
             }
             let url = match (case, &self.netdata) {
                 ("netdata", None) => {
-                    report.skip(title, "netdata is not installed");
+                    report.skip(title, "this Debian has no netdata");
                     continue;
                 }
                 ("netdata", Some(netdata)) => {
                     netdata.warm();
-                    netdata.url()
+                    netdata.live_url()
                 }
                 _ => self.pages.url(&format!("{case}.html")),
             };

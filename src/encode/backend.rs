@@ -101,8 +101,9 @@ const X264_OPTIONS: [(&str, &str); 4] = [
     (
         "x264-params",
         // No look-ahead, no macroblock tree and no wait for the next time stamp, which would all hold
-        // pictures back.
-        "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1",
+        // pictures back. No weighted prediction, which is for fades. No adaptive quantisation: it
+        // takes from edges to give to gradients, and text is edges.
+        "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1:weightp=0:aq-mode=0",
     ),
 ];
 

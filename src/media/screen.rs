@@ -56,18 +56,22 @@ impl Screen {
         self.size
     }
 
-    /// Lets `draw` change the page's picture and say what it changed.
-    pub fn draw_page(&self, draw: impl FnOnce(&mut [u8]) -> Damage) {
+    /// Lets `draw` change the page's picture and say what it changed. Returns whether the page can be
+    /// seen, or a slate is in front of it.
+    pub fn draw_page(&self, draw: impl FnOnce(&mut [u8]) -> Damage) -> bool {
         let mut state = self.lock();
         let damage = draw(&mut state.page);
-        if state.slate.is_some() || damage.is_empty() {
-            return;
+        if state.slate.is_some() {
+            return false;
         }
-        for &rect in damage.rects() {
-            state.damage.add(rect);
+        if !damage.is_empty() {
+            for &rect in damage.rects() {
+                state.damage.add(rect);
+            }
+            state.captured = MediaTime::now();
+            self.changed.notify_all();
         }
-        state.captured = MediaTime::now();
-        self.changed.notify_all();
+        true
     }
 
     /// Puts a slate's pixels in front of the page, or takes it away. Pixels of the wrong length are

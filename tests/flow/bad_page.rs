@@ -86,6 +86,63 @@ fn a_page_that_never_answers_or_cannot_be_reached_gives_a_slate_with_the_reason(
 }
 
 #[test]
+fn a_page_that_wants_attention_gets_none() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    // Everything at once and again and again; the dialogs alone would stop the page for ever. It
+    // leaves for another page in the end, against its own wish.
+    pages.put_page(
+        "board",
+        plain(
+            "addEventListener('beforeunload', event => event.preventDefault());
+             let rounds = 0;
+             const nag = () => {
+                 alert('look at me');
+                 confirm('really?');
+                 prompt('your name?');
+                 window.open('/other');
+                 window.open('/other', '_blank', 'popup,width=300,height=200');
+                 Notification.requestPermission();
+                 navigator.geolocation.getCurrentPosition(() => {}, () => {});
+                 window.print();
+                 const link = document.createElement('a');
+                 link.href = 'report';
+                 document.body.append(link);
+                 link.click();
+                 link.remove();
+                 if (++rounds == 5) location = 'done';
+             };
+             setInterval(nag, 400);",
+        ),
+    );
+    pages.put_page("other", "<body style='background:red'>Look here instead");
+    pages.put("report", Reply::Download("a,b\n1,2\n".to_owned()));
+    pages.put_page("done", plain("document.title = 'Over'"));
+    let stage = Stage::set("");
+    let session = stage.open(&pages.url("board"));
+    session.wait_live();
+    let mut looks = 0;
+    wait_for("page that the first one leads to", PATIENCE, || {
+        // Between two pages there may be a slate, but never a box on the page.
+        let picture = session.picture();
+        assert!(
+            picture.is_slate() || picture.stain(COLOUR).is_none(),
+            "{:?}",
+            picture.stain(COLOUR)
+        );
+        looks += 1;
+        (session.view()["page"]["title"] == "Over").then_some(())
+    });
+    assert!(looks > 3, "{looks} looks at the page are too few");
+    check_recovered(&session);
+    let downloaded: Vec<_> = crate::stage::files(&stage.runtime())
+        .into_iter()
+        .filter(|path| path.contains("report"))
+        .collect();
+    assert_eq!(downloaded, [""; 0]);
+}
+
+#[test]
 fn a_page_that_moves_and_resizes_itself_still_fills_the_picture() {
     let _turn = turn();
     let pages = Pages::serve();

@@ -12,10 +12,16 @@
 
 mod bad_page;
 mod bad_request;
+mod churn;
+mod inspector;
 mod lifecycle;
+mod netdata;
 mod pages;
 mod playlist;
+mod popup;
+mod remains;
 mod stage;
+mod truth;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,6 +4,7 @@ pub(crate) mod chromium;
 pub(crate) mod clock;
 pub(crate) mod daemon;
 pub(crate) mod files;
+pub(crate) mod netdata;
 pub(crate) mod packages;
 pub(crate) mod players;
 pub(crate) mod processes;

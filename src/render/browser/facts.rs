@@ -33,9 +33,19 @@ pub(super) enum Effect {
 
 const ABORTED: &str = "net::ERR_ABORTED";
 
-/// What is evaluated in the page to look at it.
-pub(super) const LOOK: &str =
-    "[document.title.slice(0, 200), innerWidth, innerHeight, devicePixelRatio]";
+/// What is evaluated in the page to look at it, after it has drawn.
+///
+/// A page that is there in its own eyes may still be a picture behind on the display: its frame is
+/// drawn after the event, and passes through raster and compositor. With the fourth animation frame
+/// the first is through. A page that does not let frames come is looked at after a second.
+pub(super) const LOOK: &str = "new Promise(done => {
+    const look = () =>
+        done([document.title.slice(0, 200), innerWidth, innerHeight, devicePixelRatio]);
+    const after = frames =>
+        frames > 0 ? requestAnimationFrame(() => after(frames - 1)) : look();
+    setTimeout(look, 1000);
+    after(4);
+})";
 
 /// One document, on its way or there.
 #[derive(Debug)]

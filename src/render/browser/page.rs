@@ -239,7 +239,9 @@ impl Page {
         match effect {
             Effect::Tell(event) => Ok(events.send(event).await.err().map(|_| Closed)),
             Effect::Look => {
-                let look = json!({ "expression": LOOK, "returnByValue": true, "silent": true });
+                let look = json!({
+                    "expression": LOOK, "awaitPromise": true, "returnByValue": true, "silent": true,
+                });
                 let call = Call::new("Runtime.evaluate", look);
                 self.looking = Some(self.cdp.send(call).await?);
                 Ok(None)

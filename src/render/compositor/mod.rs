@@ -7,6 +7,7 @@
 
 mod draw;
 mod handlers;
+mod rhythm;
 mod scene;
 mod state;
 

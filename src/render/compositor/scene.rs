@@ -13,13 +13,14 @@ use smithay::{
             BufferAssignment, Damage as SurfaceDamage, RectangleKind, SubsurfaceCachedState,
             SurfaceAttributes, SurfaceData, TraversalAction, with_states, with_surface_tree_upward,
         },
+        presentation::{PresentationFeedbackCachedState, PresentationFeedbackCallback},
         shm::with_buffer_contents,
         single_pixel_buffer::get_single_pixel_buffer,
         viewporter::ViewportCachedState,
     },
 };
 
-use super::draw::{self, Pixels, Placement};
+use super::draw::{self, Changed, Pixels, Placement};
 use crate::{
     media::{Damage, Rect},
     units::Size,
@@ -139,17 +140,19 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Draws what changed under these roots (toplevel first, then popups, each at its place on the
-    /// output) and returns where.
+    /// output) and returns where; `None` when there was nothing to draw. `presented` gets those who
+    /// want to know that they were seen.
     pub(super) fn draw(
         &mut self,
         roots: &[(WlSurface, (i32, i32))],
         output: &mut [u8],
         size: Size,
-    ) -> Damage {
+        presented: &mut Vec<PresentationFeedbackCallback>,
+    ) -> Option<Changed> {
         let mut layers = Vec::new();
         let mut damage = Damage::none();
         for (root, place) in roots {
-            collect(root, *place, size, &mut layers, &mut damage);
+            collect(root, *place, size, &mut layers, &mut damage, presented);
         }
         let now: Vec<_> =
             layers.iter().map(|layer| (layer.surface.id(), layer.placement)).collect();
@@ -163,10 +166,11 @@ impl Scene {
             }
             self.drawn = now;
         }
+        let mut changed = Changed::default();
         for &rect in damage.rects() {
-            draw_part(&layers, rect, output, size);
+            draw_part(&layers, rect, output, size, &mut changed);
         }
-        damage
+        (!damage.is_empty()).then_some(changed)
     }
 }
 
@@ -176,6 +180,7 @@ fn collect(
     output: Size,
     layers: &mut Vec<Layer>,
     damage: &mut Damage,
+    presented: &mut Vec<PresentationFeedbackCallback>,
 ) {
     // Where a surface lies is asked twice in one traversal: on the way down for its children, and
     // at its turn for itself.
@@ -192,6 +197,8 @@ fn collect(
         place,
         |_, states, parent| TraversalAction::DoChildren(position(states, parent)),
         |surface, states, parent| {
+            let mut feedback = states.cached_state.get::<PresentationFeedbackCachedState>();
+            presented.append(&mut feedback.current().callbacks);
             let Some(content) = states.data_map.get::<RefCell<Content>>() else {
                 return;
             };
@@ -240,7 +247,7 @@ fn placement(states: &SurfaceData, buffer: Size, (x, y): (i32, i32)) -> Option<P
     (target.width > 0 && target.height > 0).then_some(Placement { source, target: (x, y, target) })
 }
 
-fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size) {
+fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size, changed: &mut Changed) {
     let covers = |layer: &Layer| {
         layer.opaque
             && layer.placement.visible(size).is_some_and(|visible| visible.union(rect) == visible)
@@ -250,14 +257,18 @@ fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size) {
     if lowest.is_none() {
         draw::clear(output, size, rect);
     }
-    for layer in &layers[lowest.unwrap_or(0)..] {
-        let Some(part) =
-            layer.placement.visible(size).and_then(|visible| visible.intersection(rect))
-        else {
-            continue;
-        };
+    let parts: Vec<_> = layers[lowest.unwrap_or(0)..]
+        .iter()
+        .filter_map(|layer| {
+            Some((layer, layer.placement.visible(size).and_then(|at| at.intersection(rect))?))
+        })
+        .collect();
+    // Of several layers, none alone says what is seen.
+    let mut compare = lowest.is_some() && parts.len() == 1;
+    for (layer, part) in parts {
         if let Ok(single) = get_single_pixel_buffer(&layer.buffer) {
             draw::fill(output, size, part, single_pixel(single));
+            compare = false;
             continue;
         }
         let drawn = with_buffer_contents(&layer.buffer, |bytes, length, metadata| {
@@ -271,11 +282,18 @@ fn draw_part(layers: &[Layer], rect: Rect, output: &mut [u8], size: Size) {
                 size: layer.buffer_size,
                 stride: usize::try_from(metadata.stride).unwrap_or(0),
             };
-            draw::blit(output, size, part, pixels, &layer.placement, layer.opaque);
+            compare =
+                compare && draw::replace(output, size, part, pixels, &layer.placement, changed);
+            if !compare {
+                draw::blit(output, size, part, pixels, &layer.placement, layer.opaque);
+            }
         });
         if let Err(error) = drawn {
             tracing::debug!(%error, "reading a client's buffer");
         }
+    }
+    if !compare {
+        changed.add(rect);
     }
 }
 

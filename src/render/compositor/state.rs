@@ -1,12 +1,15 @@
 //! The compositor's state: its windows and popups, what must be drawn, who waits for a frame.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use smithay::{
     input::SeatState,
     output::{Mode, Output, PhysicalProperties, Subpixel},
     reexports::{
-        wayland_protocols::xdg::shell::server::xdg_toplevel,
+        wayland_protocols::{
+            wp::presentation_time::server::wp_presentation_feedback::Kind,
+            xdg::shell::server::xdg_toplevel,
+        },
         wayland_server::{
             DisplayHandle, Resource,
             protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
@@ -16,6 +19,7 @@ use smithay::{
     wayland::{
         compositor::{CompositorState, get_parent},
         output::OutputManagerState,
+        presentation::{PresentationFeedbackCallback, PresentationState, Refresh},
         shell::xdg::{PopupSurface, PositionerState, ToplevelSurface, XdgShellState},
         shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState,
@@ -23,8 +27,8 @@ use smithay::{
     },
 };
 
-use super::{Event, scene::Scene};
-use crate::media::{FrameClock, MediaTime, Screen};
+use super::{Event, rhythm, scene::Scene};
+use crate::media::{Damage, FrameClock, MediaTime, Screen};
 
 /// What clients can bind. No seat: without one there is no pointer, so there is never a cursor.
 pub(super) struct Globals {
@@ -33,6 +37,7 @@ pub(super) struct Globals {
     pub(super) xdg_shell: XdgShellState,
     pub(super) seats: SeatState<State>,
     _output_manager: OutputManagerState,
+    _presentation: PresentationState,
     _single_pixel: SinglePixelBufferState,
     _viewporter: ViewporterState,
 }
@@ -40,6 +45,7 @@ pub(super) struct Globals {
 pub(super) struct State {
     pub(super) globals: Globals,
     display: DisplayHandle,
+    output: Output,
     screen: Arc<Screen>,
     clock: FrameClock,
     to_owner: Box<dyn Fn(Event) + Send>,
@@ -58,11 +64,6 @@ pub(super) struct State {
     /// How many ticks the page gets for its next picture.
     pace: u64,
 }
-
-/// A page that changes no more than this part of the screen at a time is asked for every second
-/// picture only. Needles and progress bars look the same at 15 pictures a second, and cost half;
-/// video and scrolling change more.
-const SMALL: u64 = 8;
 
 impl State {
     pub(super) fn new(
@@ -95,10 +96,12 @@ impl State {
                 xdg_shell: XdgShellState::new::<Self>(display),
                 seats: SeatState::new(),
                 _output_manager: OutputManagerState::new_with_xdg_output::<Self>(display),
+                _presentation: PresentationState::new::<Self>(display, CLOCK_MONOTONIC),
                 _single_pixel: SinglePixelBufferState::new::<Self>(display),
                 _viewporter: ViewporterState::new::<Self>(display),
             },
             display: display.clone(),
+            output,
             screen,
             clock,
             to_owner,
@@ -213,17 +216,36 @@ impl State {
             }
         }
         let size = self.screen.size();
-        let mut drew = false;
-        self.screen.draw_page(|pixels| {
-            let damage = self.scene.draw(&roots, pixels, size);
-            drew = !damage.is_empty();
-            let changed: u64 = damage.rects().iter().map(|rect| rect.area()).sum();
-            self.pace = if changed * SMALL > size.pixels() as u64 { 1 } else { 2 };
-            damage
+        let (mut drew, mut presented) = (false, Vec::new());
+        let seen = self.screen.draw_page(|pixels| {
+            let Some(changed) = self.scene.draw(&roots, pixels, size, &mut presented) else {
+                return Damage::none();
+            };
+            drew = true;
+            self.pace = rhythm::pace(self.clock, changed.pixels, size);
+            changed.damage
         });
+        if !seen {
+            // A page that is on its way should not be kept waiting.
+            self.pace = 1;
+        }
+        self.present(presented);
         if drew && !self.visible {
             self.visible = true;
             (self.to_owner)(Event::PageVisible);
+        }
+    }
+
+    /// Tells the page when it was seen and when it will be looked at next. Chromium draws at that
+    /// rhythm; frame callbacks alone would let it draw at 60 pictures a second that nobody takes.
+    fn present(&self, feedback: Vec<PresentationFeedbackCallback>) {
+        let tick = self.clock.tick_at(MediaTime::now());
+        let time: Duration = self.clock.time_of(tick).into();
+        let rhythm: Duration =
+            self.clock.time_of(tick + self.pace).since(self.clock.time_of(tick)).into();
+        for callback in feedback {
+            let refresh = Refresh::fixed(rhythm);
+            callback.presented(&self.output, time, refresh, tick, Kind::Vsync | Kind::HwClock);
         }
     }
 
@@ -243,6 +265,9 @@ impl State {
         }
     }
 }
+
+/// The clock of [`MediaTime`], as `wp_presentation` names it.
+const CLOCK_MONOTONIC: u32 = 1;
 
 /// A side of the screen in Wayland's signed coordinates; sizes come from a table and are small.
 fn pixels(side: u32) -> i32 {

@@ -1,0 +1,68 @@
+//! What is left when the daemon ends, by word or by force: nothing.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::{
+    pages::{Pages, plain},
+    stage::{PATIENCE, Stage, turn},
+    support::{processes::Process, wait::wait_for},
+};
+
+#[test]
+fn sigterm_takes_running_sessions_along() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", plain(""));
+    let mut stage = Stage::set("");
+    stage.open(&pages.url("board")).wait_live();
+    let family = stage.family();
+    let status = stage.daemon.end(Signal::TERM);
+    assert!(status.success(), "{status}");
+    check_gone(&stage, &family);
+}
+
+#[test]
+fn a_killed_daemon_takes_running_sessions_along() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", plain(""));
+    let mut stage = Stage::set("");
+    stage.open(&pages.url("board")).wait_live();
+    let family = stage.family();
+    stage.daemon.end(Signal::KILL);
+    check_gone(&stage, &family);
+}
+
+#[test]
+fn what_a_killed_daemon_and_its_killed_workers_left_goes_with_the_next_daemon() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", plain(""));
+    let mut stage = Stage::set("");
+    stage.open(&pages.url("board")).wait_live();
+    let family = stage.family();
+    // The browser worker would clean up if it could.
+    stage.process(&["worker browser"], &[]).kill();
+    stage.daemon.end(Signal::KILL);
+    wait_for("end of every process", PATIENCE, || {
+        family.iter().all(|process| !process.is_alive()).then_some(())
+    });
+    let next = stage.again();
+    next.check_bare();
+    assert_eq!(std::fs::read_dir(next.runtime()).unwrap().count(), 1, "its own directory");
+}
+
+#[track_caller]
+fn check_gone(stage: &Stage, family: &[Process]) {
+    wait_for("end of every process", PATIENCE, || {
+        family.iter().all(|process| !process.is_alive()).then_some(())
+    });
+    wait_for("end of every descendant", PATIENCE, || stage.family().is_empty().then_some(()));
+    wait_for("end of the runtime directory", PATIENCE, || {
+        (!stage.runtime().exists()).then_some(())
+    });
+    let port = stage.daemon.url("").port().expect("a port");
+    TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
+}
