@@ -96,14 +96,18 @@ impl Backend {
 /// Constant quality below the cap, no delay: a picture that goes in comes out.
 const X264_OPTIONS: [(&str, &str); 4] = [
     ("preset", "superfast"),
-    ("crf", "20"),
+    // Near what 4:2:0 can hold at all: a page that stands still is looked at for long. The cap holds
+    // what moves.
+    ("crf", "10"),
     ("forced-idr", "1"),
     (
         "x264-params",
         // No look-ahead, no macroblock tree and no wait for the next time stamp, which would all hold
         // pictures back. No weighted prediction, which is for fades. No adaptive quantisation: it
-        // takes from edges to give to gradients, and text is edges.
-        "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1:weightp=0:aq-mode=0",
+        // takes from edges to give to gradients, and text is edges. Chroma gets as much as luma, for
+        // dashboards are thin coloured lines.
+        "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1:weightp=0:aq-mode=0\
+         :chroma-qp-offset=-6",
     ),
 ];
 
