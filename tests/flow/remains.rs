@@ -1,6 +1,6 @@
 //! What is left when the daemon ends, by word or by force: nothing.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, process::ExitStatus};
 
 use rustix::process::Signal;
 
@@ -12,27 +12,27 @@ use crate::{
 
 #[test]
 fn sigterm_takes_running_sessions_along() {
-    let _turn = turn();
-    let pages = Pages::serve();
-    pages.put_page("board", plain(""));
-    let mut stage = Stage::set("");
-    stage.open(&pages.url("board")).wait_live();
-    let family = stage.family();
-    let status = stage.daemon.end(Signal::TERM);
+    let status = end_with_a_running_session(Signal::TERM);
     assert!(status.success(), "{status}");
-    check_gone(&stage, &family);
 }
 
 #[test]
 fn a_killed_daemon_takes_running_sessions_along() {
+    let status = end_with_a_running_session(Signal::KILL);
+    assert!(!status.success(), "{status}");
+}
+
+#[track_caller]
+fn end_with_a_running_session(signal: Signal) -> ExitStatus {
     let _turn = turn();
     let pages = Pages::serve();
     pages.put_page("board", plain(""));
     let mut stage = Stage::set("");
     stage.open(&pages.url("board")).wait_live();
     let family = stage.family();
-    stage.daemon.end(Signal::KILL);
+    let status = stage.daemon.end(signal);
     check_gone(&stage, &family);
+    status
 }
 
 #[test]
