@@ -6,6 +6,7 @@
 //! go, renews announcements before they run out, and says so when one did.
 
 use std::{
+    collections::HashSet,
     error::Error,
     net::{SocketAddr, SocketAddrV6},
     sync::Arc,
@@ -20,7 +21,7 @@ use mdns_sd::{
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,14 @@ const SERVICE: &str = "_googlecast._tcp.local.";
 /// mdns-sd asks less and less often, up to once an hour, and then relies on what TVs say by
 /// themselves. On Wi-Fi that gets lost: so it begins anew this often.
 const ASK_ANEW: Duration = Duration::from_secs(10 * 60);
+/// Nobody multicasts a record twice within a second (RFC 6762, section 6). An answer that comes just
+/// after an announcement lacks what that one said, and no later answer brings it: they are for those
+/// who do not know the device yet. So after this time somebody who knows nothing asks.
+const WITHHELD: Duration = Duration::from_millis(1100);
+/// What a stranger asks for is answered within a fraction of it; the answer goes to all.
+const STRANGER: Duration = Duration::from_secs(2);
+/// Devices that a stranger has asked for; those beyond it have to announce themselves again.
+const MOST_WITHHELD: usize = 64;
 /// Between two looks at the network and at what mdns-sd holds.
 const LOOK: Duration = Duration::from_secs(5);
 /// Records that mdns-sd may hold. It sets itself no limit, and it keeps some for ever; a network
@@ -150,6 +159,12 @@ struct Search {
     events: Receiver<ServiceEvent>,
     /// What follows when `events` has come to its end.
     next: Option<Receiver<ServiceEvent>>,
+    /// Those whose words were withheld from us, each asked for once.
+    withheld: HashSet<String>,
+    /// When the stranger comes or goes.
+    turn: Option<Instant>,
+    /// With what it hears, which nobody reads; without a reader it would not ask.
+    stranger: Option<(ServiceDaemon, Receiver<ServiceEvent>)>,
 }
 
 impl Search {
@@ -158,7 +173,8 @@ impl Search {
         // No TV is on the loopback.
         mdns.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         let events = mdns.browse(SERVICE)?;
-        Ok(Self { mdns, events, next: None })
+        let withheld = HashSet::new();
+        Ok(Self { mdns, events, next: None, withheld, turn: None, stranger: None })
     }
 
     async fn follow(
@@ -180,7 +196,9 @@ impl Search {
                 event = self.events.recv_async() => match (event, self.next.take()) {
                     (Ok(event), next) => {
                         self.next = next;
-                        hear(devices, event);
+                        if let Some(instance) = hear(devices, event) {
+                            self.ask_for(instance);
+                        }
                     }
                     (Err(_), Some(next)) => self.events = next,
                     (Err(_), None) => return End::Lost,
@@ -191,6 +209,7 @@ impl Search {
                     }
                 }
                 _ = ask_anew.tick() => self.ask_anew(),
+                () = at(self.turn) => self.turn(),
                 _ = look.tick() => {
                     log.note(&has_network());
                     if self.is_flooded().await {
@@ -212,6 +231,34 @@ impl Search {
         }
     }
 
+    /// Has a stranger ask, once, for a device that said nothing about itself.
+    fn ask_for(&mut self, instance: String) {
+        if self.withheld.len() < MOST_WITHHELD && self.withheld.insert(instance) {
+            self.turn.get_or_insert_with(|| Instant::now() + WITHHELD);
+        }
+    }
+
+    /// Brings the stranger in, or sends it away.
+    fn turn(&mut self) {
+        self.turn = None;
+        if self.stranger.is_some() {
+            return self.dismiss();
+        }
+        match ServiceDaemon::new().and_then(|mdns| Ok((mdns.browse(SERVICE)?, mdns))) {
+            Ok((events, mdns)) => {
+                self.stranger = Some((mdns, events));
+                self.turn = Some(Instant::now() + STRANGER);
+            }
+            Err(error) => tracing::debug!(%error, "asking for what was withheld"),
+        }
+    }
+
+    fn dismiss(&mut self) {
+        if let Some(error) = self.stranger.take().and_then(|(mdns, _)| mdns.shutdown().err()) {
+            tracing::debug!(%error, "ending a second search");
+        }
+    }
+
     async fn is_flooded(&self) -> bool {
         let Ok(metrics) = self.mdns.get_metrics() else { return false };
         let Ok(Ok(metrics)) = timeout(ANSWER, metrics.recv_async()).await else { return false };
@@ -219,7 +266,8 @@ impl Search {
         held.map(|(_, count)| count).sum::<i64>() > MOST_RECORDS
     }
 
-    async fn close(self) {
+    async fn close(mut self) {
+        self.dismiss();
         let Ok(end) = self.mdns.shutdown() else { return };
         if timeout(ANSWER, end.recv_async()).await.is_err() {
             tracing::warn!("the search for TVs does not end, leaving it behind");
@@ -227,12 +275,21 @@ impl Search {
     }
 }
 
-fn hear(devices: &Devices, event: ServiceEvent) {
+async fn at(turn: Option<Instant>) {
+    match turn {
+        Some(turn) => sleep_until(turn).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Takes an event to the list. Returns a device that said nothing about itself.
+fn hear(devices: &Devices, event: ServiceEvent) -> Option<String> {
     match event {
         ServiceEvent::ServiceResolved(service) => match read(&service) {
             Ok(words) => announce(devices, words),
             Err(NotATv::NoId) => {
                 tracing::debug!(instance = service.fullname, "an announcement without a UUID");
+                return Some(service.fullname);
             }
             // It may have been a TV until now.
             Err(NotATv::NoScreen | NotATv::Group) => withdraw(devices, &service.fullname),
@@ -240,6 +297,7 @@ fn hear(devices: &Devices, event: ServiceEvent) {
         ServiceEvent::ServiceRemoved(_, instance) => withdraw(devices, &instance),
         _ => {}
     }
+    None
 }
 
 fn read(service: &ResolvedService) -> Result<Announcement, NotATv> {
