@@ -22,6 +22,9 @@ use crate::{
     support::wait::wait_for,
 };
 
+/// The page's colour while something moves on it, and afterwards.
+const MOVING: [u8; 3] = [0x20, 0x22, 0x30];
+const STILL: [u8; 3] = [0x28, 0x22, 0x30];
 /// The longest that a player may be without news when a part is killed.
 const LONGEST_GAP: f64 = 3.0;
 
@@ -33,14 +36,17 @@ fn a_stream_is_sound_across_killed_encoders_and_browsers() {
     pages.put_page(
         "board",
         coloured(
-            [0x20, 0x22, 0x30],
+            MOVING,
             "document.body.innerHTML = '<div id=mover style=\"position:absolute;width:90px;' +
                  'height:90px;background:linear-gradient(red,blue)\"></div>' +
                  '<p style=\"color:#dde;font:26px sans-serif;padding:120px\">' +
                  'The quick brown fox jumps over the lazy dog, 0123456789. '.repeat(40);
+             let begin;
              const move = now => {
+                 begin ??= now;
                  mover.style.left = now / 4 % 1000 + 'px';
-                 if (now < 2000) requestAnimationFrame(move);
+                 if (now - begin < 2000) requestAnimationFrame(move);
+                 else document.body.style.background = '#282230';
              };
              requestAnimationFrame(move);",
         ),
@@ -49,8 +55,7 @@ fn a_stream_is_sound_across_killed_encoders_and_browsers() {
     let session = stage.open(&pages.url("board"));
     let directory = tempfile::tempdir().expect("making a directory");
     let recorder = Recorder::start(&stage, &session, directory.path());
-    session.wait_live();
-    wait_for_segments(&session, 4);
+    wait_still(&session);
     check_endless_file(&stage, &session, directory.path());
 
     let family = stage.family();
@@ -86,7 +91,7 @@ fn a_stream_is_sound_across_killed_encoders_and_browsers() {
         wait_for("end of the killed browser's family", PATIENCE, || left().is_none().then_some(()));
         wait_for_segments(&session, 2);
     }
-    wait_for_segments(&session, 3);
+    wait_still(&session);
     let snapshot = directory.path().join("snapshot.png");
     fs::write(&snapshot, session.snapshot()).expect("writing a picture");
     let entries = recorder.finish();
@@ -104,6 +109,14 @@ fn wait_for_segments(session: &Session<'_>, count: u64) {
     let published = || session.view()["video"]["segments"].as_u64();
     let before = published();
     wait_for("segments", PATIENCE, || (published() >= before.map(|n| n + count)).then_some(()));
+}
+
+/// Waits until the page has nothing more to show, and until the stream has had segments of that.
+#[track_caller]
+fn wait_still(session: &Session<'_>) {
+    session.wait_live();
+    wait_for("still page", PATIENCE, || (session.picture().pixel(0, 0) == STILL).then_some(()));
+    wait_for_segments(session, 4);
 }
 
 /// Keeps everything that a media playlist ever named.
