@@ -73,7 +73,8 @@ impl Stage {
             Command::new(env!("CARGO_BIN_EXE_dashboard-cast"))
                 .args(["daemon", "--listen", "127.0.0.1:0", "--config"])
                 .arg(&file)
-                .env("RUNTIME_DIRECTORY", directory.path().join("run")),
+                .env("RUNTIME_DIRECTORY", directory.path().join("run"))
+                .env("STATE_DIRECTORY", directory.path().join("state")),
         );
         let agent = Agent::config_builder()
             .http_status_as_error(false)
