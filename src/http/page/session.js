@@ -219,10 +219,10 @@ function hostOf(url) {
 }
 
 // The first thing that is wrong on the way from the page to the TV.
-function trouble({ page, device, cast }) {
+function trouble({ page, cast }) {
   if (page.problem) return sentence(page.problem);
   if (!cast || cast.verdict === "confirmed" || cast.verdict === "unknown") return "";
-  return sentence(`${device.name}: ${cast.why}`);
+  return sentence(cast.why);
 }
 
 function facts(session) {
