@@ -143,9 +143,8 @@ impl Caster {
                 Line::Up(tv) => Wake::Tv(tv.link.from_worker.recv().await),
             }
         };
+        // In no order: a TV that talks without end must not keep the rest from being heard.
         tokio::select! {
-            // A farewell must not wait behind a TV that talks a lot.
-            biased;
             // Nobody says good-bye any more: the session has gone.
             told = farewell => Wake::Farewell(told.unwrap_or(Farewell::KeepPlaying)),
             wake = line => wake,

@@ -182,8 +182,8 @@ impl Registry {
             order.spec.page.accept_certificates_of.clone_from(&self.rules.accept_certificates_of);
             let admitted = self.check_page(&order.spec).and_then(|()| self.admit(order, true));
             if let Err(error) = admitted {
+                // It stays on disk: the configuration may be mended.
                 tracing::error!(session = %id, %error, "a session from before is not gone on with");
-                self.forget(&id);
             }
         }
     }
