@@ -10,7 +10,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use ureq::Agent;
+use ureq::{Agent, Body, http::Response};
+use url::Url;
 
 use super::{
     clock::Picture,
@@ -48,6 +49,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    #[track_caller]
+    fn read(url: &Url, answer: Result<Response<Body>, ureq::Error>) -> Self {
+        let mut response = answer.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let kind = response.headers().get("content-type");
+        Self {
+            status: response.status().as_u16(),
+            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
+            body: response.body_mut().read_to_vec().expect("a body"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -123,27 +135,20 @@ impl Stage {
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Answer {
         let url = self.daemon.url(path);
-        let mut response =
-            self.agent.get(url.as_str()).call().unwrap_or_else(|error| panic!("{url}: {error}"));
-        let kind = response.headers().get("content-type");
-        Answer {
-            status: response.status().as_u16(),
-            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
-            body: response.body_mut().read_to_vec().expect("a body"),
-        }
+        Answer::read(&url, self.agent.get(url.as_str()).call())
+    }
+
+    #[track_caller]
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        let url = self.daemon.url(path);
+        Answer::read(&url, self.agent.delete(url.as_str()).call())
     }
 
     #[track_caller]
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         let url = self.daemon.url(path);
         let request = self.agent.post(url.as_str()).content_type("application/json");
-        let mut response = request.send(body).unwrap_or_else(|error| panic!("{url}: {error}"));
-        let kind = response.headers().get("content-type");
-        Answer {
-            status: response.status().as_u16(),
-            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
-            body: response.body_mut().read_to_vec().expect("a body"),
-        }
+        Answer::read(&url, request.send(body))
     }
 
     /// Starts a session as small as they come, unless `request` says otherwise.

@@ -228,6 +228,11 @@ impl Shared {
             answers.push(answer);
             return answers;
         }
+        let stated = body["media"].get("hlsSegmentFormat").is_some();
+        if stated && self.faults.fails_when_format_is_stated {
+            answers.push(json!({"type": "LOAD_FAILED", "requestId": request}));
+            return answers;
+        }
         if let Some(media) = &mut self.state.media {
             media.set("IDLE");
             media.idle_reason = Some("INTERRUPTED");
