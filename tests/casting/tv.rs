@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    house::PATIENCE,
     scripted::{
         ScriptedTv,
         wire::{MEDIA, RECEIVER},
@@ -66,8 +67,17 @@ impl Tv {
 
     #[track_caller]
     pub(crate) fn wait_commands(&self, commands: &[&str]) {
-        wait_for(&format!("{commands:?}"), crate::house::PATIENCE, || {
+        wait_for(&format!("{commands:?}"), PATIENCE, || {
             (self.commands() == commands).then_some(())
+        });
+    }
+
+    /// Waits until what the TV has said was heard: it is asked again, and once more after that.
+    #[track_caller]
+    pub(crate) fn wait_heard(&self) {
+        let asked = self.calls_of("GET_STATUS").len();
+        wait_for("a question", PATIENCE, || {
+            (self.calls_of("GET_STATUS").len() >= asked + 2).then_some(())
         });
     }
 

@@ -46,6 +46,7 @@ fn what_a_person_made_of_the_volume_stays() {
     let cast = guest.confirmed(json!({"volume": 0.2}));
     wait_volume(tv, 0.2);
     tv.set_volume(0.75, false);
+    tv.wait_heard();
     guest.stop(&cast);
     tv.wait_commands(&["LAUNCH", "LOAD", "SET_VOLUME", "STOP"]);
     assert_eq!(tv.state().volume, 0.75);
