@@ -11,11 +11,11 @@ use std::{
 ///
 /// Adapters stand in one row because they must not know one another.
 const ROWS: [&[&str]; 9] = [
-    &["ids", "units"],
+    &["error", "ids", "units"],
     &["media"],
     &["config"],
     &["session"],
-    &["worker", "render", "encode", "package", "cast"],
+    &["worker", "render", "encode", "package", "cast", "keep"],
     &["http"],
     &["process", "daemon"],
     &["cli"],

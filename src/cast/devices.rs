@@ -1,15 +1,21 @@
 //! The list of TVs, shared.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     choice::{ChooseError, choose, devices},
     device::Device,
     list::{Entry, List},
 };
-use crate::{config, ids::DeviceId};
+use crate::{config, ids::DeviceId, session::StartRequest};
 
 /// Doubts that wait for discovery to look at them. One more than that is dropped: a TV that is
 /// doubted again and again is doubted soon enough.
@@ -59,6 +65,35 @@ impl Devices {
             return Err(ChooseError::NoDefault { candidates: devices(&entries) });
         };
         choose(&entries, what).map(|entry| entry.device.clone())
+    }
+
+    /// The TV that a request means by its `device`; `None` for none at all, which is also what is meant
+    /// when it says nothing and there is no default. One that is not there is waited for that long: it
+    /// may be that the search has only just begun.
+    ///
+    /// # Errors
+    /// None or several are meant.
+    pub async fn meant(
+        &self,
+        device: Option<&str>,
+        limit: Duration,
+    ) -> Result<Option<Device>, ChooseError> {
+        if device == Some(StartRequest::NO_DEVICE) || (device.or(self.list().default())).is_none() {
+            return Ok(None);
+        }
+        let deadline = Instant::now() + limit;
+        let mut changed = self.changed.subscribe();
+        loop {
+            match self.choose(device) {
+                Err(error @ ChooseError::Unknown { .. }) => {
+                    // The sender lives as long as `self`.
+                    if !matches!(timeout_at(deadline, changed.changed()).await, Ok(Ok(()))) {
+                        return Err(error);
+                    }
+                }
+                chosen => return chosen.map(Some),
+            }
+        }
     }
 
     /// Follows a TV's signs of life from now on, also of one that is not there yet.
@@ -214,6 +249,22 @@ mod tests {
         announce(&devices);
         assert_eq!(devices.choose(None).unwrap().id.as_str(), ID);
         assert_eq!(devices.choose(Some("Hall")).unwrap(), devices.snapshot()[0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tv_that_is_not_there_yet_is_waited_for() {
+        let devices = Arc::new(Devices::new(&config::Devices::default()));
+        let limit = Duration::from_secs(3);
+        assert_eq!(devices.meant(None, limit).await, Ok(None));
+        assert_eq!(devices.meant(Some("none"), limit).await, Ok(None));
+        let begin = Instant::now();
+        assert!(devices.meant(Some("Hall"), limit).await.is_err());
+        assert_eq!(begin.elapsed(), limit);
+        let asking = devices.meant(Some("Hall"), limit);
+        let announcing = async { announce(&devices) };
+        let (meant, ()) = tokio::join!(asking, announcing);
+        assert_eq!(meant.unwrap().unwrap().id.as_str(), ID);
+        assert_eq!(begin.elapsed(), limit);
     }
 
     #[test]

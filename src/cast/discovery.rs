@@ -7,7 +7,6 @@
 
 use std::{
     collections::HashSet,
-    error::Error,
     net::{SocketAddr, SocketAddrV6},
     sync::Arc,
     time::Duration,
@@ -32,6 +31,7 @@ use super::{
     list::Change,
     network::{SearchError, can_search, has_network},
 };
+use crate::error::sentence;
 
 /// What Cast devices announce.
 const SERVICE: &str = "_googlecast._tcp.local.";
@@ -147,8 +147,8 @@ impl Log {
         match possible {
             Ok(()) => tracing::info!("searching for TVs"),
             Err(error) => {
-                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-                tracing::warn!("TVs cannot be searched for, trying again: {error}{cause}");
+                let why = sentence(error);
+                tracing::warn!("TVs cannot be searched for, trying again: {why}");
             }
         }
     }

@@ -13,9 +13,11 @@ mod fixed;
 pub mod google;
 mod list;
 mod network;
+mod tvs;
 
 pub use choice::ChooseError;
 pub use device::{Device, Found};
 pub use devices::{DeviceWatch, Devices};
 pub use discovery::Discovery;
 pub use network::{SearchError, can_search};
+pub use tvs::Receivers;

@@ -1,41 +1,61 @@
-//! `dashboard-cast demo`: a stream to look at, without a TV and without systemd.
+//! `dashboard-cast demo`: a stream to look at, on a TV if there is one, without systemd.
 
 use std::{
     io::{IsTerminal, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
+use url::Host;
+
 use super::{exit::Failure, runtime};
 use crate::{
-    config::Config,
+    config::{Config, StaticDevice},
     daemon::Daemon,
     media::MediaTime,
-    session::{Quality, Registry, StartRequest},
+    session::{
+        Quality, Registry, StartRequest,
+        cast::{Finding, Verdict},
+    },
 };
+
+/// As the service's.
+const PORT: u16 = 8000;
 
 /// The status line is for people; faster would only flicker.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(
     url: Option<String>,
-    listen: SocketAddr,
-    quality: Quality,
+    device: Option<String>,
+    listen: Option<SocketAddr>,
+    quality: Option<Quality>,
 ) -> Result<(), Failure> {
     let mut config = Config::default();
-    config.http.listen = listen;
-    // It is watched in a browser.
-    config.devices.discover = false;
-    config.sessions.quality = quality;
+    config.http.listen = listen.unwrap_or(match device {
+        // A TV fetches the stream from another machine.
+        Some(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+    });
+    config.devices.discover = device.is_some();
+    // What is given by its address need not be found first.
+    config.devices.fixed.extend(device.as_deref().and_then(address_of));
     runtime()?.block_on(async {
-        let daemon = Daemon::prepare(&config, None).await?;
-        let address = daemon.address()?;
+        let daemon = Daemon::prepare(&config, None, None).await?;
+        let mut address = daemon.address()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let page = url.unwrap_or_else(|| format!("http://{address}/sample"));
-        let session = daemon.start(StartRequest::new(page.clone())).await?;
+        let mut request = StartRequest::new(page.clone());
+        request.quality = quality;
+        request.device = device;
+        let session = daemon.start(request).await?;
         let media = format!("http://{address}/media/{}", session.token.as_str());
+        let on = session.tv.map_or_else(String::new, |tv| format!(" on {}", tv.name));
         say(&format!(
-            "Showing {page}\n\n  \
+            "Showing {page}{on}\n\n  \
              Watch in a browser   http://{address}/\n  \
              Play as HLS          {media}/master.m3u8\n  \
              Play as one file     {media}/stream.mp4\n\n\
@@ -46,6 +66,12 @@ pub(super) fn run(
         status.abort();
         Ok(())
     })
+}
+
+/// The TV at this address, if it is one.
+fn address_of(device: &str) -> Option<StaticDevice> {
+    let entry: StaticDevice = device.parse().ok()?;
+    (entry.name.is_none() && !matches!(entry.host, Host::Domain(_))).then_some(entry)
 }
 
 #[expect(clippy::print_stdout, reason = "where to watch is the command's result")]
@@ -75,7 +101,15 @@ async fn follow(registry: Arc<Registry>) {
         });
         let problem =
             session.page.problem.map_or_else(String::new, |problem| format!("  {problem}"));
-        let line = format!("{}{stream}  CPU {cpu:.0} %{problem}", session.state.name);
+        let cast = session.cast.map_or_else(String::new, |cast| {
+            let Verdict { finding, why, .. } = cast.verdict;
+            if finding == Finding::Confirmed {
+                "  on the TV".to_owned()
+            } else {
+                format!("  TV {finding}: {why}")
+            }
+        });
+        let line = format!("{}{stream}  CPU {cpu:.0} %{cast}{problem}", session.state.name);
         let mut out = std::io::stderr();
         let written =
             if out.is_terminal() { write!(out, "\r\x1b[K{line}") } else { writeln!(out, "{line}") };

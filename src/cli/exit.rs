@@ -7,6 +7,7 @@ use crate::{
     cast::SearchError,
     config::{ConfigError, TokenFileError},
     daemon::StartupError,
+    error::sentence,
     session::StartError,
 };
 
@@ -82,13 +83,7 @@ impl From<StartError> for Failure {
 pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
     let Err(Failure { error, hint }) = outcome else { return ExitCode::SUCCESS };
     let Some(error) = error else { return ExitCode::FAILURE };
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    eprintln!("dashboard-cast: {message}");
+    eprintln!("dashboard-cast: {}", sentence(&*error));
     if let Some(hint) = hint {
         eprintln!("{hint}");
     }

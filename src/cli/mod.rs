@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use self::exit::Failure;
 use crate::{
     config::{Config, locate, read_files, read_token},
-    daemon::Daemon,
+    daemon::{Daemon, state_directory},
     process,
     render::browser::BrowserOptions,
     session::Quality,
@@ -48,11 +48,16 @@ enum Verb {
     Demo {
         /// The page to show.
         url: Option<String>,
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000")]
-        listen: SocketAddr,
-        /// 1080p, 720p or low-latency.
-        #[arg(long, default_value = "1080p", value_parser = quality)]
-        quality: Quality,
+        /// Shows it on this TV as well, given by its name, UUID or address.
+        #[arg(long, value_name = "TV")]
+        device: Option<String>,
+        /// Where it can be watched; by default port 8000 of this machine, with a TV of all its
+        /// networks.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+        /// 1080p, 720p or low-latency; by default the best that the TV is for.
+        #[arg(long, value_parser = quality)]
+        quality: Option<Quality>,
     },
     /// Lists the TVs of the network and of the configuration.
     Devices {
@@ -109,7 +114,7 @@ pub fn run() -> ExitCode {
     start_log(&verb);
     let outcome = match verb {
         Verb::Daemon { config, listen } => daemon(&config, listen),
-        Verb::Demo { url, listen, quality } => demo::run(url, listen, quality),
+        Verb::Demo { url, device, listen, quality } => demo::run(url, device, listen, quality),
         Verb::Devices { json, seconds, config } => load_config(&config)
             .and_then(|config| devices::run(&config.devices, Duration::from_secs(seconds), json)),
         Verb::Config { what, config } => configuration(&what, &config),
@@ -129,7 +134,7 @@ fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> 
         config.http.listen = listen;
     }
     runtime()?.block_on(async {
-        let daemon = Daemon::prepare(&config, token).await?;
+        let daemon = Daemon::prepare(&config, token, state_directory()).await?;
         tracing::info!(address = %daemon.address()?, "ready");
         daemon.run().await?;
         Ok(())

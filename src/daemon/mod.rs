@@ -4,4 +4,5 @@ mod parts;
 mod runtime;
 mod startup;
 
+pub use runtime::state_directory;
 pub use startup::{Daemon, StartupError};

@@ -1,17 +1,22 @@
 //! The parts, as the HTTP server wants to see them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::{
-    cast::{Device, Devices},
+    cast::{ChooseError, Device, Devices},
     encode::BACKENDS,
     http::{Core, Live, Media},
     ids::SessionId,
-    package::{Library, LiveStream},
-    session::{Health, PictureError, Registry, Snapshot, StartError, StartRequest, Stopped},
+    package::{Library, Shelf},
+    session::{
+        Health, PictureError, Registry, Snapshot, StartError, StartErrorKind, StartRequest,
+        Stopped,
+        cast::{Entry, Finding},
+        tv::TvChoice,
+    },
 };
 
 /// The sessions and what the daemon knows beside them.
@@ -21,9 +26,44 @@ pub(super) struct Parts {
     pub(super) devices: Arc<Devices>,
 }
 
+/// For a TV that is asked for to be found: they answer a search within two seconds.
+const TV_LIMIT: Duration = Duration::from_secs(3);
+
+impl Parts {
+    /// The one that is meant when none is named, or any when there is no such one.
+    fn can_reach_a_tv(&self) -> bool {
+        let devices = self.devices.snapshot();
+        let has_default = devices.iter().any(|device| device.default);
+        devices.iter().any(|device| {
+            device.default == has_default
+                && device.problem.is_none()
+                && !device.addresses.is_empty()
+        })
+    }
+}
+
+fn no_tv(error: ChooseError) -> StartError {
+    StartError {
+        kind: StartErrorKind::NoDevice,
+        message: error.to_string(),
+        hint: Some(error.hint().to_owned()),
+    }
+}
+
+/// What is wrong with a session: the first link of the chain from its page to its TV that is broken.
+fn problem(session: &Snapshot) -> Option<String> {
+    if let Some(problem) = &session.page.problem {
+        return Some(format!("session {}: {problem}", session.id));
+    }
+    let verdict = &session.cast.as_ref()?.verdict;
+    let name = &session.tv.as_ref()?.name;
+    matches!(verdict.finding, Finding::Broken(_)).then(|| format!("TV {name}: {}", verdict.why))
+}
+
 impl Core for Parts {
     async fn start(&self, request: StartRequest) -> Result<Snapshot, StartError> {
-        self.registry.start(request).await
+        let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
+        self.registry.start(request, tv.map(TvChoice::from)).await
     }
 
     async fn stop(&self, session: Option<SessionId>) -> Stopped {
@@ -42,15 +82,13 @@ impl Core for Parts {
         self.registry.picture(session).await
     }
 
+    fn timeline(&self, session: &SessionId) -> Option<Arc<[Entry]>> {
+        self.registry.timeline(session)
+    }
+
     fn health(&self) -> Health {
         let sessions = self.registry.sessions();
-        let problems = sessions
-            .iter()
-            .filter_map(|session| {
-                let problem = session.page.problem.as_ref()?;
-                Some(format!("session {}: {problem}", session.id))
-            })
-            .collect();
+        let problems = sessions.iter().filter_map(problem).collect();
         // What runs is the best answer; else what a session would try first.
         let running = sessions.iter().rev().find_map(|session| session.stream.as_ref());
         let encoder = running.map_or(BACKENDS[0].name(), |stream| &stream.encoder).to_owned();
@@ -58,6 +96,7 @@ impl Core for Parts {
             encoder: Some(encoder),
             quicksync_available: false,
             encoder_reason: Some("this version encodes in software only".to_owned()),
+            cast_device_available: self.can_reach_a_tv(),
             problems,
         }
     }
@@ -68,14 +107,14 @@ impl Core for Parts {
 }
 
 impl Media for Library {
-    type Live = LiveStream;
+    type Live = Shelf;
 
-    fn get(&self, token: &str) -> Option<Arc<LiveStream>> {
+    fn get(&self, token: &str) -> Option<Arc<Shelf>> {
         Self::get(self, token)
     }
 }
 
-impl Live for LiveStream {
+impl Live for Shelf {
     fn master_playlist(&self) -> Option<String> {
         Self::master_playlist(self)
     }
@@ -93,10 +132,10 @@ impl Live for LiveStream {
     }
 
     async fn ready(&self) {
-        Self::ready(self).await;
+        self.stream.ready().await;
     }
 
     fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static {
-        Self::progressive(self)
+        self.stream.progressive()
     }
 }

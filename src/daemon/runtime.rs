@@ -1,4 +1,4 @@
-//! The directory that belongs to one running daemon.
+//! The directories: one that belongs to a running daemon, one that outlives it.
 
 use std::{
     env, fs, io,
@@ -52,8 +52,19 @@ impl Drop for RuntimeDirectory {
     }
 }
 
+/// Where a daemon keeps what the next one goes on with: systemd says where; without systemd it is in
+/// the user's home. `None` when there is no such place.
+pub fn state_directory() -> Option<PathBuf> {
+    given("STATE_DIRECTORY")
+        .or_else(|| Some(given("XDG_STATE_HOME")?.join("dashboard-cast")))
+        .or_else(|| Some(given("HOME")?.join(".local/state/dashboard-cast")))
+}
+
+fn given(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 fn base() -> PathBuf {
-    let given = |name| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     given("RUNTIME_DIRECTORY")
         .or_else(|| Some(given("XDG_RUNTIME_DIR")?.join("dashboard-cast")))
         .unwrap_or_else(|| env::temp_dir().join(format!("dashboard-cast-{}", getuid().as_raw())))

@@ -1,6 +1,6 @@
 //! How the daemon comes up and goes down, top to bottom.
 
-use std::{env, ffi::OsString, io, net::SocketAddr, sync::Arc};
+use std::{env, ffi::OsString, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
@@ -10,11 +10,14 @@ use tokio::{
 
 use super::{parts::Parts, runtime::RuntimeDirectory};
 use crate::{
-    cast::{Devices, Discovery},
+    cast::{Devices, Discovery, Receivers},
     config::{Config, PagePolicy},
-    http::{self, Access, App, ControlToken, Limits, TokenError},
+    http::{self, Access, App, ControlToken, Core, Limits, TokenError},
+    keep::Files,
     package::Library,
-    session::{Defaults, Registry, Rules, Snapshot, StartError, StartRequest},
+    session::{
+        Defaults, Outside, Registry, Rules, Snapshot, StartError, StartRequest, ports::Keeper,
+    },
     worker::Children,
 };
 
@@ -32,6 +35,12 @@ pub enum StartupError {
         #[source]
         cause: io::Error,
     },
+    #[error("reading what was kept in {directory}")]
+    State {
+        directory: String,
+        #[source]
+        cause: io::Error,
+    },
     #[error("watching for signals")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -45,20 +54,24 @@ pub enum StartupError {
 #[derive(Debug)]
 pub struct Daemon {
     listener: TcpListener,
-    registry: Arc<Registry>,
+    parts: Arc<Parts>,
     library: Arc<Library>,
     access: Arc<Access>,
-    devices: Arc<Devices>,
     discovery: Discovery,
     runtime: RuntimeDirectory,
 }
 
 impl Daemon {
-    /// Prepares everything and listens. `token` is what callers from other machines must know.
+    /// Prepares everything and listens. `token` is what callers from other machines must know. In
+    /// `state` is kept what the next daemon goes on with; without it, TVs are left when this one ends.
     ///
     /// # Errors
     /// The port is taken, or the machine refuses something else.
-    pub async fn prepare(config: &Config, token: Option<String>) -> Result<Self, StartupError> {
+    pub async fn prepare(
+        config: &Config,
+        token: Option<String>,
+        state: Option<PathBuf>,
+    ) -> Result<Self, StartupError> {
         let program = env::current_exe().map_err(StartupError::Program)?;
         let token = token.map(ControlToken::new).transpose()?;
         if token.is_none() && config.http.loopback_needs_token {
@@ -70,6 +83,9 @@ impl Daemon {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|cause| StartupError::Listen { address, cause })?;
+        let listen =
+            listener.local_addr().map_err(|cause| StartupError::Listen { address, cause })?;
+        let keeper = state.map(open_state).transpose()?;
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
         let library = Arc::new(Library::new(config.stream.window, config.stream.memory));
@@ -82,13 +98,21 @@ impl Daemon {
             most: config.sessions.most,
             pages: PagePolicy::from(&config.pages),
             accept_certificates_of: config.pages.accept_certificates_of.clone(),
+            listen,
         };
-        let registry = Arc::new(Registry::new(rules, Arc::new(workers), Arc::clone(&library) as _));
         // It goes on by itself: what it finds, and whether it can, is nothing to wait for.
         let devices = Arc::new(Devices::new(&config.devices));
         let discovery = Discovery::start(&devices, config.devices.discover);
-        let access = Arc::new(access);
-        Ok(Self { listener, registry, library, access, devices, discovery, runtime })
+        let outside = Outside {
+            workers: Arc::new(workers),
+            streams: Arc::clone(&library) as _,
+            tvs: Arc::new(Receivers::new(Arc::clone(&devices))),
+            keeper,
+        };
+        let registry = Arc::new(Registry::new(rules, outside));
+        registry.resume();
+        let parts = Arc::new(Parts { registry, devices });
+        Ok(Self { listener, parts, library, access: Arc::new(access), discovery, runtime })
     }
 
     /// Where it listens: the configured address, with the real port.
@@ -101,7 +125,7 @@ impl Daemon {
 
     /// All sessions.
     pub fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.registry)
+        Arc::clone(&self.parts.registry)
     }
 
     /// Starts a session as `POST /start` does.
@@ -109,40 +133,41 @@ impl Daemon {
     /// # Errors
     /// The request makes no sense or is not allowed.
     pub async fn start(&self, request: StartRequest) -> Result<Snapshot, StartError> {
-        self.registry.start(request).await
+        self.parts.start(request).await
     }
 
-    /// Serves until SIGTERM or SIGINT, then ends every session and leaves nothing behind.
+    /// Serves until SIGTERM or SIGINT, then ends every session and leaves nothing behind but what is
+    /// in the state directory.
     ///
     /// # Errors
     /// Signals cannot be watched.
     pub async fn run(self) -> Result<(), StartupError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartupError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartupError::Signals)?;
-        let Self { listener, registry, library, access, devices, discovery, runtime } = self;
-        let app = App {
-            core: Arc::new(Parts { registry: Arc::clone(&registry), devices }),
-            media: library,
-            access,
-            limits: Limits::default(),
-        };
-        let stopping = {
-            let registry = Arc::clone(&registry);
-            async move {
-                tokio::select! {
-                    _ = terminate.recv() => tracing::info!("SIGTERM, stopping"),
-                    _ = interrupt.recv() => tracing::info!("SIGINT, stopping"),
-                }
-                // Sessions first: their players get the end of the stream, and the server then has
-                // only answers to finish.
-                registry.shut_down().await;
+        let Self { listener, parts, library, access, discovery, runtime } = self;
+        let registry = Arc::clone(&parts.registry);
+        let app = App { core: parts, media: library, access, limits: Limits::default() };
+        let stopping = async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM, stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT, stopping"),
             }
+            // Sessions first: their players get the end of the stream, and the server then has only
+            // answers to finish.
+            registry.shut_down().await;
         };
         http::serve(listener, app, stopping).await;
         discovery.stop().await;
         drop(runtime);
         Ok(())
     }
+}
+
+fn open_state(directory: PathBuf) -> Result<Arc<dyn Keeper>, StartupError> {
+    let shown = directory.display().to_string();
+    let files =
+        Files::open(directory).map_err(|cause| StartupError::State { directory: shown, cause })?;
+    Ok(Arc::new(files))
 }
 
 fn browser_arguments(config: &Config) -> Vec<OsString> {

@@ -19,7 +19,7 @@ use super::{
     range,
     view::{
         Devices, HealthView, SessionView, Sessions, Started, Status, StopRequest, StoppedView,
-        Success,
+        Success, Timeline,
     },
 };
 use crate::{
@@ -97,6 +97,14 @@ pub(super) async fn session<C: Core>(
     Ok(Json(SessionView::new(snapshot, &base)))
 }
 
+pub(super) async fn timeline<C: Core>(
+    State(control): Shared<C>,
+    Path(id): Path<String>,
+) -> Result<Json<Timeline>, Problem> {
+    let events = control.core.timeline(&SessionId::from(id.as_str()));
+    Ok(Json(Timeline { events: events.ok_or_else(no_such_session)?.to_vec() }))
+}
+
 pub(super) async fn delete_session<C: Core>(
     State(control): Shared<C>,
     Path(id): Path<String>,
@@ -162,6 +170,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let status = match error.kind {
             StartErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            StartErrorKind::NoDevice => StatusCode::NOT_FOUND,
             StartErrorKind::Forbidden => StatusCode::FORBIDDEN,
             StartErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             StartErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,7 +8,7 @@ use futures_util::Stream;
 use crate::{
     cast::Device,
     ids::SessionId,
-    session::{Health, PictureError, Snapshot, StartError, StartRequest, Stopped},
+    session::{Health, PictureError, Snapshot, StartError, StartRequest, Stopped, cast::Entry},
 };
 
 /// The sessions.
@@ -34,6 +34,9 @@ pub trait Core: Send + Sync + 'static {
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Bytes, PictureError>> + Send;
+
+    /// What happened to the session's cast, the oldest event first; nothing when it has none.
+    fn timeline(&self, session: &SessionId) -> Option<Arc<[Entry]>>;
 
     fn health(&self) -> Health;
 

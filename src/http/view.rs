@@ -8,7 +8,11 @@ use super::connection::BaseUrl;
 use crate::{
     cast::Device,
     ids::SessionId,
-    session::{Audio, Health, Mode, PageView, Quality, Snapshot, StreamView},
+    session::{
+        Audio, Health, Mode, PageView, Quality, Snapshot, StreamView,
+        cast::{CastView, Entry},
+        tv::TvChoice,
+    },
 };
 
 /// The word that every successful command answers with.
@@ -41,6 +45,11 @@ pub(super) struct StopRequest {
 #[derive(Debug, Serialize)]
 pub(super) struct Sessions {
     pub(super) sessions: Vec<SessionView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Timeline {
+    pub(super) events: Vec<Entry>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +104,9 @@ pub(super) struct SessionView {
     page: PageView,
     /// `None` until an encoder is open.
     video: Option<StreamView>,
+    /// The TV that it is for; `None` when it is served only.
+    device: Option<TvChoice>,
+    cast: Option<CastView>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -124,6 +136,8 @@ impl SessionView {
             media,
             page: snapshot.page,
             video: snapshot.stream,
+            device: snapshot.tv,
+            cast: snapshot.cast,
         }
     }
 
@@ -136,8 +150,7 @@ impl SessionView {
 pub(super) struct HealthView {
     status: Condition,
     active_streams: usize,
-    /// Nothing is cast yet, whatever TVs there are: sessions are served, not sent.
-    cast_device: &'static str,
+    cast_device: Availability,
     hardware_acceleration: Acceleration,
     problems: Vec<String>,
     version: &'static str,
@@ -148,6 +161,13 @@ pub(super) struct HealthView {
 enum Condition {
     Healthy,
     Degraded,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Availability {
+    Available,
+    Unavailable,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +187,10 @@ impl HealthView {
                 Condition::Degraded
             },
             active_streams: sessions.iter().filter(|session| session.state.name != "ended").count(),
-            cast_device: "unavailable",
+            cast_device: match health.cast_device_available {
+                true => Availability::Available,
+                false => Availability::Unavailable,
+            },
             hardware_acceleration: Acceleration {
                 quicksync_available: health.quicksync_available,
                 encoder: health.encoder,

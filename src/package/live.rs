@@ -1,9 +1,9 @@
-//! One stream, as its session fills it and as players read it; and the place where they find it.
+//! One stream, as its session fills it and as players read it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,12 +20,8 @@ use super::{
     store::{Segment, Store},
 };
 use crate::{
-    ids::MediaToken,
     media::{MediaTime, Packet, StreamInfo},
-    session::{
-        Audio,
-        ports::{self, Streams},
-    },
+    session::{Audio, ports},
 };
 
 /// How a stream is held.
@@ -36,6 +32,20 @@ pub struct StreamOptions {
     pub retention: Duration,
     /// What all segments together may weigh, in bytes.
     pub memory: usize,
+    /// How long ago the stream's time began. One that goes on where a daemon before left it counts on
+    /// above all that it can have counted to, so that players see it go on and not begin again.
+    pub age: Duration,
+}
+
+impl StreamOptions {
+    /// The first number of segments, discontinuities and init segments. There are never more than one
+    /// of each in half a second.
+    fn first(&self) -> u32 {
+        match self.age.as_secs() {
+            0 => 0,
+            seconds => u32::try_from(2 * seconds + 2).unwrap_or(u32::MAX / 2),
+        }
+    }
 }
 
 /// What a stream looks like from outside.
@@ -56,16 +66,22 @@ pub struct StreamStats {
 /// cut off.
 pub struct LiveStream {
     audio: Audio,
+    /// The first segment's number.
+    first: u64,
     state: Mutex<State>,
     /// Sequence number after the newest segment; `None` when the stream is over.
     progress: watch::Sender<Option<u64>>,
 }
 
 struct State {
+    /// What the first init segment's number is.
+    first_init: u32,
+    /// The stream's time at its first picture.
+    begins_at: MediaTime,
     segmenter: Segmenter,
     store: Store,
     inits: VecDeque<Init>,
-    /// The stream's first picture, where media time is zero.
+    /// The first picture by the clock of pictures.
     base: Option<MediaTime>,
     /// A media time and what the wall clock said, since the last discontinuity.
     anchor: Option<(MediaTime, Timestamp)>,
@@ -83,11 +99,16 @@ struct Init {
 
 impl LiveStream {
     pub fn new(options: StreamOptions) -> Self {
+        let first = options.first();
+        let begins_at = if first == 0 { MediaTime::ZERO } else { options.age.into() };
         Self {
             audio: options.audio,
+            first: first.into(),
             state: Mutex::new(State {
+                first_init: first,
+                begins_at,
                 segmenter: Segmenter::default(),
-                store: Store::new(options.retention, options.memory),
+                store: Store::new(options.retention, options.memory, first.into()),
                 inits: VecDeque::new(),
                 base: None,
                 anchor: None,
@@ -95,7 +116,7 @@ impl LiveStream {
                 bandwidth: 0,
                 ended: false,
             }),
-            progress: watch::channel(Some(0)).0,
+            progress: watch::channel(Some(first.into())).0,
         }
     }
 
@@ -136,7 +157,7 @@ impl LiveStream {
     /// Comes back when there is a first segment, or when none will ever be.
     pub async fn ready(&self) {
         // The sender is part of `self`, so the channel cannot close meanwhile.
-        drop(self.progress.subscribe().wait_for(|next| *next != Some(0)).await);
+        drop(self.progress.subscribe().wait_for(|next| *next != Some(self.first)).await);
     }
 
     /// One endless file from the newest segment on. It ends with the stream, or when its reader falls
@@ -157,7 +178,7 @@ impl LiveStream {
     pub fn stats(&self) -> StreamStats {
         let state = self.lock();
         StreamStats {
-            segments: state.store.next(),
+            segments: state.store.next() - self.first,
             bytes_held: state.store.bytes(),
             dropped: state.segmenter.dropped(),
             bits_per_second: state
@@ -188,7 +209,7 @@ impl LiveStream {
 impl State {
     fn finish(&mut self, cut: Cut, audio: Audio) -> Result<(), mp4::Mp4Error> {
         let base = *self.base.get_or_insert(cut.start);
-        let time = cut.start.since(base);
+        let time = self.begins_at + cut.start.since(base);
         let end = time + cut.duration;
         if cut.discontinuity || self.anchor.is_none() {
             // The wall clock may have been set meanwhile.
@@ -211,7 +232,7 @@ impl State {
                 duration: cut.duration,
                 wall,
                 discontinuity: cut.discontinuity,
-                init: cut.encoder,
+                init: self.first_init + cut.encoder,
             },
             bytes,
         });
@@ -247,7 +268,7 @@ struct Reader {
 
 impl Reader {
     async fn read(&mut self) -> Option<Bytes> {
-        let wanted = self.next.unwrap_or(0);
+        let wanted = self.next.unwrap_or(self.stream.first);
         // Ends as well when the stream is dropped.
         self.progress.wait_for(|next| next.is_none_or(|next| next > wanted)).await.ok()?;
         let state = self.stream.lock();
@@ -270,11 +291,11 @@ impl ports::Stream for LiveStream {
         let mut state = self.lock();
         let bytes = mp4::init(&info, self.audio == Audio::Silent)
             .map_err(|error| format!("preparing the stream: {error}"))?;
-        state.segmenter.begin();
+        let number = state.first_init + state.segmenter.begin();
         // The cap and what comes around it: boxes, sound, and the first second of a busy page.
         let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
         state.bandwidth = state.bandwidth.max(announced);
-        let number = state.inits.back().map_or(0, |init| init.number + 1);
+        state.inits.retain(|init| init.number != number);
         state.inits.push_back(Init { number, info, bytes });
         Ok(())
     }
@@ -292,11 +313,11 @@ impl ports::Stream for LiveStream {
     }
 
     fn segments_published(&self) -> u64 {
-        self.lock().store.next()
+        self.lock().store.next() - self.first
     }
 
-    fn close(&self) {
-        self.lock().ended = true;
+    fn close(&self, resumes: bool) {
+        self.lock().ended = !resumes;
         self.progress.send_replace(None);
     }
 }
@@ -304,41 +325,6 @@ impl ports::Stream for LiveStream {
 impl fmt::Debug for LiveStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveStream").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-/// Where players find a stream by the secret in its address.
-#[derive(Debug)]
-pub struct Library {
-    retention: Duration,
-    memory: usize,
-    streams: RwLock<HashMap<String, Arc<LiveStream>>>,
-}
-
-impl Library {
-    /// Every stream gets this retention and as much memory, in bytes.
-    pub fn new(retention: Duration, memory: usize) -> Self {
-        Self { retention, memory, streams: RwLock::default() }
-    }
-
-    pub fn get(&self, token: &str) -> Option<Arc<LiveStream>> {
-        self.streams.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
-    }
-}
-
-impl Streams for Library {
-    fn create(&self, token: &MediaToken, audio: Audio) -> Arc<dyn ports::Stream> {
-        let options = StreamOptions { audio, retention: self.retention, memory: self.memory };
-        let stream = Arc::new(LiveStream::new(options));
-        self.streams
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(token.as_str().to_owned(), Arc::clone(&stream));
-        stream
-    }
-
-    fn remove(&self, token: &MediaToken) {
-        self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(token.as_str());
     }
 }
 
@@ -364,9 +350,13 @@ mod tests {
     }
 
     fn live() -> Arc<LiveStream> {
+        live_since(Duration::ZERO)
+    }
+
+    fn live_since(age: Duration) -> Arc<LiveStream> {
         let (retention, memory) = (Duration::from_secs(60), 64 << 20);
-        let stream =
-            Arc::new(LiveStream::new(StreamOptions { audio: Audio::Silent, retention, memory }));
+        let options = StreamOptions { audio: Audio::Silent, retention, memory, age };
+        let stream = Arc::new(LiveStream::new(options));
         stream.begin(info(41)).unwrap();
         stream
     }
@@ -405,7 +395,7 @@ mod tests {
         stream.begin(info(40)).unwrap();
         second(&stream, 3);
         assert!(reader.next().await.unwrap().starts_with(&stream.init(1).unwrap()));
-        stream.close();
+        stream.close(false);
         assert_eq!(reader.next().await, None);
     }
 
@@ -424,9 +414,43 @@ mod tests {
     #[tokio::test]
     async fn waiting_for_a_stream_that_never_starts_ends_with_it() {
         let stream = live();
-        stream.close();
+        stream.close(false);
         stream.ready().await;
         assert_eq!(stream.master_playlist(), None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_goes_on_counts_on() {
+        let stream = live_since(Duration::from_secs(100));
+        assert_eq!(stream.media_playlist(), None);
+        second(&stream, 0);
+        stream.ready().await;
+        let media = stream.media_playlist().unwrap();
+        for line in [
+            "#EXT-X-MEDIA-SEQUENCE:202",
+            "#EXT-X-DISCONTINUITY-SEQUENCE:202",
+            "#EXT-X-MAP:URI=\"init-202.mp4\"",
+            "202.m4s",
+        ] {
+            assert!(media.lines().any(|own| own == line), "{line}: {media}");
+        }
+        assert!(stream.init(202).is_some() && stream.segment(202).is_some());
+        assert_eq!((stream.segments_published(), stream.stats().segments), (1, 1));
+        let mut reader = Box::pin(stream.progressive());
+        assert!(reader.next().await.unwrap().starts_with(&stream.init(202).unwrap()));
+        stream.close(true);
+        assert!(!stream.media_playlist().unwrap().contains("ENDLIST"));
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[test]
+    fn an_encoder_that_made_nothing_leaves_no_trace() {
+        let stream = live();
+        stream.begin(info(40)).unwrap();
+        second(&stream, 0);
+        let media = stream.media_playlist().unwrap();
+        assert!(media.contains("init-0.mp4"), "{media}");
+        assert!(stream.master_playlist().unwrap().contains("avc1.640028"));
     }
 
     #[test]
@@ -441,16 +465,5 @@ mod tests {
         }
         assert!(stream.init(0).is_none() && stream.init(1).is_some());
         assert!(stream.media_playlist().unwrap().contains("DISCONTINUITY-SEQUENCE:1\n"));
-    }
-
-    #[test]
-    fn the_library_gives_streams_to_those_who_know_their_token() {
-        let library = Library::new(Duration::from_secs(60), 1 << 20);
-        let token = MediaToken::random().unwrap();
-        library.create(&token, Audio::None);
-        assert!(library.get(token.as_str()).is_some());
-        assert!(library.get("other").is_none());
-        library.remove(&token);
-        assert!(library.get(token.as_str()).is_none());
     }
 }

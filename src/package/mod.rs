@@ -3,6 +3,7 @@
 //! Everything is held in memory and bounded. Times are media times since the stream's first picture,
 //! across every restart of an encoder; sequence numbers never start again.
 
+mod library;
 mod live;
 mod mp4;
 mod playlist;
@@ -10,4 +11,5 @@ mod segmenter;
 mod silence;
 mod store;
 
-pub use live::{Library, LiveStream, StreamOptions, StreamStats};
+pub use library::{Library, Shelf};
+pub use live::{LiveStream, StreamOptions, StreamStats};

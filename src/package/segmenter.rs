@@ -56,13 +56,15 @@ impl Segmenter {
     /// nearest (RFC 8216, 4.3.3.1). What goes beyond is a hole.
     pub(super) const LONGEST: MediaTime = MediaTime::from_ticks(134_100);
 
-    /// Another encoder begins. The open segment goes on until its first picture, so that there is
-    /// no hole when it is quick.
-    pub(super) fn begin(&mut self) {
-        if self.end.is_some() || self.open.is_some() {
+    /// Another encoder begins; the number of its pictures' [`Cut::encoder`]. The open segment goes on
+    /// until its first picture, so that there is no hole when it is quick. One that made no picture
+    /// gives its number to the next.
+    pub(super) fn begin(&mut self) -> u32 {
+        if !self.fresh && (self.end.is_some() || self.open.is_some()) {
             self.encoders += 1;
         }
         self.fresh = true;
+        self.encoders
     }
 
     /// Takes a picture; an IDR finishes the segment before.

@@ -35,14 +35,15 @@ impl Store {
     /// which starts at the top is not far behind.
     const LISTED: usize = 12;
 
-    pub(super) fn new(retention: Duration, memory: usize) -> Self {
+    /// `first` is the number of the first segment, and how many discontinuities count as past.
+    pub(super) fn new(retention: Duration, memory: usize, first: u64) -> Self {
         Self {
             retention: retention.into(),
             memory,
             segments: VecDeque::new(),
             bytes: 0,
-            next: 0,
-            discontinuities: 0,
+            next: first,
+            discontinuities: first,
             held: MediaTime::ZERO,
         }
     }
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn segments_outlive_the_playlist_and_then_go() {
-        let mut store = Store::new(Duration::from_secs(30), 1 << 20);
+        let mut store = Store::new(Duration::from_secs(30), 1 << 20, 0);
         for sequence in 0..100 {
             store.push(segment(sequence, 10, false));
         }
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn large_segments_leave_early_but_the_last_few_stay() {
-        let mut store = Store::new(Duration::from_secs(60), 1000);
+        let mut store = Store::new(Duration::from_secs(60), 1000, 0);
         for sequence in 0..20 {
             store.push(segment(sequence, 400, false));
         }
@@ -156,7 +157,7 @@ mod tests {
             steps in prop::collection::vec((any::<bool>(), 1_usize..400), 1..120),
             memory in 100_usize..10_000,
         ) {
-            let mut store = Store::new(Duration::from_secs(25), memory);
+            let mut store = Store::new(Duration::from_secs(25), memory, 0);
             let marks: Vec<bool> = steps.iter().map(|step| step.0).collect();
             for (sequence, (discontinuity, size)) in (0..).zip(steps) {
                 store.push(segment(sequence, size, discontinuity));

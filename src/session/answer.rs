@@ -14,6 +14,8 @@ pub struct Health {
     pub quicksync_available: bool,
     /// Why it is this encoder and no better one; a sentence for people.
     pub encoder_reason: Option<String>,
+    /// Whether there is a TV to cast to: the default one, or any when there is no default.
+    pub cast_device_available: bool,
     /// What is wrong, a sentence each with what to do about it. Empty when all is well.
     pub problems: Vec<String>,
 }

@@ -18,6 +18,8 @@ pub struct StartError {
 pub enum StartErrorKind {
     /// The request makes no sense; sent again it will make none again.
     Invalid,
+    /// No TV is meant, or several are.
+    NoDevice,
     /// The request makes sense and the configuration does not allow it.
     Forbidden,
     /// No session more fits; it would be accepted when another one ends.

@@ -1,22 +1,27 @@
 //! The core: what a session is, what may happen to it, and what follows. It knows neither HTTP nor
 //! D-Bus, neither Chromium nor libav; adapters implement its [`ports`].
 
-mod actor;
 mod answer;
 mod backoff;
 pub mod cast;
+mod caster;
+mod end;
 mod error;
+mod order;
 pub mod ports;
+mod production;
 mod registry;
 mod request;
 mod snapshot;
 mod state;
+mod task;
 pub mod tv;
 
 pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};
+pub use end::EndReason;
 pub use error::{PictureError, StartError, StartErrorKind};
-pub use registry::{Registry, Rules};
-pub use request::{Auth, Basic, Defaults, RequestError, SessionSpec, StartRequest};
+pub use order::Order;
+pub use registry::{Outside, Registry, Rules};
+pub use request::{Auth, Basic, CastSpec, Defaults, RequestError, SessionSpec, StartRequest};
 pub use snapshot::{PageView, Snapshot, StateView, StreamView};
-pub use state::EndReason;

@@ -1,16 +1,20 @@
-//! What the core asks of the outside, as values: commands to workers, facts from them, and the two
-//! traits through which a session reaches its workers and its stream.
+//! What the core asks of the outside, as values: commands to workers, facts from them, and the traits
+//! through which a session reaches its workers, its stream and the disk.
 
 use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use url::Url;
 
-use super::{Audio, Auth};
+use super::{
+    Audio, Auth, Order,
+    cast::{Fetched, Memory},
+};
 use crate::{
-    ids::{MediaToken, SessionId},
+    ids::{DeviceId, MediaToken, SessionId},
     media::{MediaTime, Packet, StreamInfo},
     units::{BitRate, FrameRate, Size},
 };
@@ -198,14 +202,40 @@ pub trait Stream: Send + Sync + 'static {
     /// Segments that can be fetched or could be at some time.
     fn segments_published(&self) -> u64;
 
-    /// Ends the stream: waiting readers get the end, later ones nothing.
-    fn close(&self);
+    /// Ends the stream: waiting readers get the end, later ones nothing. Unless it `resumes`, players
+    /// are told that nothing follows.
+    fn close(&self, resumes: bool);
 }
 
 /// Makes streams and makes them findable.
 pub trait Streams: Send + Sync + 'static {
-    /// A stream that can be fetched from now on under this token.
-    fn create(&self, token: &MediaToken, audio: Audio) -> Arc<dyn Stream>;
+    /// A stream that can be fetched from now on under this token. `origin` is when its time began:
+    /// one that goes on after a daemon that was started again counts on from there.
+    fn create(&self, token: &MediaToken, audio: Audio, origin: Timestamp) -> Arc<dyn Stream>;
+
+    /// Makes the stream of `of` findable under `token` as well, and counts what is fetched there.
+    fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched>;
 
     fn remove(&self, token: &MediaToken);
+}
+
+/// What outlives the daemon. Each change is on disk when the call returns.
+pub trait Keeper: Send + Sync + 'static {
+    /// What is remembered of a TV; nothing much when it is a new one.
+    fn memory(&self, device: &DeviceId) -> Memory;
+
+    /// # Errors
+    /// The disk refuses.
+    fn remember(&self, device: &DeviceId, memory: &Memory) -> io::Result<()>;
+
+    /// Sessions to go on with, in the order of their start.
+    fn orders(&self) -> Vec<Order>;
+
+    /// # Errors
+    /// The disk refuses.
+    fn keep(&self, order: &Order) -> io::Result<()>;
+
+    /// # Errors
+    /// The disk refuses.
+    fn forget(&self, session: &SessionId) -> io::Result<()>;
 }

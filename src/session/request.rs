@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-use super::ports::{EncoderSpec, PageSpec};
+use super::{
+    cast::{OnBusy, Policy},
+    ports::{EncoderSpec, PageSpec},
+    tv::TvChoice,
+};
 use crate::{
     media::{Audio, Mode, Quality},
     units::FrameRate,
@@ -77,6 +81,20 @@ pub struct StartRequest {
     pub scale: Option<f64>,
     #[serde(default)]
     pub auth: Auth,
+    /// The TV to show it on: its name, UUID or address, or [`StartRequest::NO_DEVICE`]. Without it, the
+    /// configured one, if there is one.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// What to do when the TV's screen is in use.
+    #[serde(default)]
+    pub on_busy: OnBusy,
+    /// Seconds that the screen must be idle before the cast comes back to it after people took it;
+    /// without it, it does not.
+    #[serde(default)]
+    pub resume_after: Option<f64>,
+    /// Loudness of the TV while it shows this, from 0 to 1; without it, it is left alone.
+    #[serde(default)]
+    pub volume: Option<f64>,
 }
 
 /// What holds where a request does not say.
@@ -88,7 +106,7 @@ pub struct Defaults {
 }
 
 /// A request that makes sense.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionSpec {
     pub target: String,
     pub page: PageSpec,
@@ -97,6 +115,16 @@ pub struct SessionSpec {
     pub mode: Mode,
     pub audio: Audio,
     pub duration: Option<Duration>,
+    /// `None`: it is served, and whoever likes may fetch it.
+    pub cast: Option<CastSpec>,
+}
+
+/// Which TV, and how to behave there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CastSpec {
+    pub tv: TvChoice,
+    pub policy: Policy,
+    pub volume: Option<f64>,
 }
 
 /// Why a request makes no sense. Each message says what to do.
@@ -124,8 +152,14 @@ const LONGEST: f64 = 31_536_000.0;
 /// Chromium's own limits for page zoom.
 const ZOOM: (f64, f64) = (0.25, 5.0);
 const SCALE: (f64, f64) = (0.5, 4.0);
+const VOLUME: (f64, f64) = (0.0, 1.0);
+/// Seconds; a day. Who wants to wait longer starts the cast again.
+const RESUME_AFTER: (f64, f64) = (0.0, 86_400.0);
 
 impl StartRequest {
+    /// As `device`: it is served, and no TV is told.
+    pub const NO_DEVICE: &str = "none";
+
     /// A request that leaves everything else as it is by default.
     pub fn new(url: String) -> Self {
         Self {
@@ -139,14 +173,23 @@ impl StartRequest {
             zoom: None,
             scale: None,
             auth: Auth::default(),
+            device: None,
+            on_busy: OnBusy::default(),
+            resume_after: None,
+            volume: None,
         }
     }
 
-    /// Checks everything that can be checked without looking at configuration.
+    /// Checks everything that can be checked without looking at configuration. `tv` is what `device`
+    /// means.
     ///
     /// # Errors
     /// The first thing that makes no sense.
-    pub fn into_spec(self, defaults: &Defaults) -> Result<SessionSpec, RequestError> {
+    pub fn into_spec(
+        self,
+        defaults: &Defaults,
+        tv: Option<TvChoice>,
+    ) -> Result<SessionSpec, RequestError> {
         let url = Url::parse(&self.url)
             .map_err(|cause| RequestError::Url { url: self.url, cause: cause.to_string() })?;
         let duration = match self.duration {
@@ -159,9 +202,19 @@ impl StartRequest {
         let zoom = within("zoom", self.zoom.unwrap_or(1.0), ZOOM)?;
         let scale = within("scale", self.scale.unwrap_or(1.0), SCALE)?;
         check_auth(&self.auth)?;
-        let quality = self.quality.unwrap_or(defaults.quality);
+        let resume_after = self.resume_after.map(|span| within("resume_after", span, RESUME_AFTER));
+        let resume_after = resume_after.transpose()?.map(Duration::from_secs_f64);
+        let volume = self.volume.map(|level| within("volume", level, VOLUME)).transpose()?;
+        // What was asked for is what is made; a default gives way to what the TV is for.
+        let quality = self.quality.unwrap_or_else(|| match &tv {
+            Some(tv) if tv.best.size().pixels() < defaults.quality.size().pixels() => tv.best,
+            _ => defaults.quality,
+        });
         let size = quality.size();
-        let target = self.target.unwrap_or_else(|| DEFAULT_TARGET.to_owned());
+        let target = self.target.unwrap_or_else(|| match &tv {
+            Some(tv) => tv.id.as_str().to_owned(),
+            None => DEFAULT_TARGET.to_owned(),
+        });
         if target.is_empty() || target.len() > 64 || target.chars().any(char::is_control) {
             return Err(RequestError::Target(target));
         }
@@ -190,6 +243,11 @@ impl StartRequest {
             mode: self.mode,
             audio: self.audio.unwrap_or(defaults.audio),
             duration,
+            cast: tv.map(|tv| CastSpec {
+                tv,
+                policy: Policy { on_busy: self.on_busy, resume_after },
+                volume,
+            }),
         })
     }
 }
@@ -234,7 +292,7 @@ mod tests {
     }
 
     fn spec(json: &str) -> Result<SessionSpec, RequestError> {
-        parse(json).unwrap().into_spec(&Defaults::default())
+        parse(json).unwrap().into_spec(&Defaults::default(), None)
     }
 
     #[test]

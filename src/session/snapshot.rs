@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Audio, Mode, Quality};
+use super::{Audio, Mode, Quality, cast::CastView, tv::TvChoice};
 use crate::{
     ids::{MediaToken, SessionId},
     units::{BitRate, FrameRate, Size},
@@ -25,6 +25,10 @@ pub struct Snapshot {
     pub page: PageView,
     /// `None` until an encoder is open.
     pub stream: Option<StreamView>,
+    /// `None`: it is served only.
+    pub tv: Option<TvChoice>,
+    /// How it does on its TV.
+    pub cast: Option<CastView>,
 }
 
 /// `starting(step)`, `live`, `recovering(cause)`, `stopping`, `ended(reason)`: the word and what

@@ -1,12 +1,11 @@
-//! What a session does, as a pure machine: an event and the time in, effects out. No I/O, no clock.
+//! What a production does, as a pure machine: an event and the time in, effects out. No I/O, no clock.
 //!
-//! A session has an encoder, a browser and a page, which come and go by themselves. What it is to the
+//! It has an encoder, a browser and a page, which come and go by themselves. What it is to the
 //! outside (`starting`, `live`, `recovering`, …) is derived from theirs, so it cannot disagree.
-
-use std::fmt;
 
 use super::{
     backoff::Backoff,
+    cast::Part as Link,
     ports::{PageFailure, Slate},
     snapshot::StateView,
 };
@@ -37,7 +36,7 @@ pub(super) enum Event {
     },
     /// Time passed; see [`Machine::deadline`].
     Tick,
-    Stop(EndReason),
+    Stop,
 }
 
 /// Something is to be done.
@@ -53,30 +52,6 @@ pub(super) enum Effect {
     EndBrowser,
     EndEncoder,
     CloseStream,
-}
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// Somebody said stop.
-    Stopped,
-    /// Another page was started for the same target.
-    Replaced,
-    /// The requested duration is over.
-    Elapsed,
-    /// The daemon ends.
-    Shutdown,
-}
-
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stopped => "stopped",
-            Self::Replaced => "replaced",
-            Self::Elapsed => "duration-elapsed",
-            Self::Shutdown => "shutdown",
-        })
-    }
 }
 
 /// A worker process.
@@ -98,12 +73,21 @@ enum Page {
     },
 }
 
-/// One session's state.
+/// The links of the chain that a production is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Links {
+    pub(super) page: Link,
+    pub(super) encoder: Link,
+}
+
+/// One production's state.
 #[derive(Debug)]
 pub(super) struct Machine {
     /// What the slate says while the page opens.
     opening: Slate,
     encoder: Part,
+    /// An encoder was open once.
+    opened: bool,
     encoder_trouble: Option<String>,
     encoder_backoff: Backoff,
     browser: Part,
@@ -118,18 +102,18 @@ pub(super) struct Machine {
     /// The page has been on the stream at least once.
     was_live: bool,
     reloads: u32,
-    ends_at: Option<MediaTime>,
-    end: Option<EndReason>,
+    ended: bool,
 }
 
 impl Machine {
-    /// A session that shows a page of `host`, until `ends_at`.
-    pub(super) fn new(host: &str, ends_at: Option<MediaTime>) -> Self {
+    /// One that shows a page of `host`.
+    pub(super) fn new(host: &str) -> Self {
         let opening = Slate { title: "Opening the dashboard".to_owned(), detail: host.to_owned() };
         Self {
             shown: Some(opening.clone()),
             opening,
             encoder: Part::Starting,
+            opened: false,
             encoder_trouble: None,
             encoder_backoff: Backoff::default(),
             browser: Part::Starting,
@@ -141,13 +125,12 @@ impl Machine {
             page_backoff: Backoff::default(),
             was_live: false,
             reloads: 0,
-            ends_at,
-            end: None,
+            ended: false,
         }
     }
 
     pub(super) fn handle(&mut self, now: MediaTime, event: Event) -> Vec<Effect> {
-        if self.end.is_some() {
+        if self.ended {
             return Vec::new();
         }
         let mut effects = match event {
@@ -161,6 +144,7 @@ impl Machine {
             Event::EncoderOpened => {
                 self.encoder_backoff.succeeded(now);
                 self.encoder_trouble = None;
+                self.opened = true;
                 Vec::new()
             }
             Event::EncoderGone { why } => self.encoder_gone(now, why),
@@ -190,7 +174,7 @@ impl Machine {
             }
             Event::BrowserGone { why } => self.browser_gone(now, why),
             Event::Tick => self.tick(now),
-            Event::Stop(reason) => return self.stop(reason),
+            Event::Stop => return self.stop(),
         };
         effects.extend(self.reveal());
         effects
@@ -198,7 +182,7 @@ impl Machine {
 
     /// When to send [`Event::Tick`] at the latest.
     pub(super) fn deadline(&self) -> Option<MediaTime> {
-        if self.end.is_some() {
+        if self.ended {
             return None;
         }
         let part = |part| match part {
@@ -209,11 +193,11 @@ impl Machine {
             (Page::Failed { retry, .. }, Part::Up) => *retry,
             _ => None,
         };
-        [part(self.encoder), part(self.browser), page, self.ends_at].into_iter().flatten().min()
+        [part(self.encoder), part(self.browser), page].into_iter().flatten().min()
     }
 
-    pub(super) const fn end(&self) -> Option<EndReason> {
-        self.end
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(super) const fn reloads(&self) -> u32 {
@@ -229,10 +213,31 @@ impl Machine {
         self.encoder_trouble.as_ref().or(self.browser_trouble.as_ref()).or(page).cloned()
     }
 
+    /// How the page and the encoder do, as links of the chain that ends on a TV.
+    pub(super) fn links(&self) -> Links {
+        let page = match (&self.shown, &self.page) {
+            (None, _) => Link::Works,
+            (Some(_), Page::Failed { why, .. }) => Link::Broken(why.clone()),
+            (Some(_), _) => match &self.browser_trouble {
+                Some(why) => Link::Broken(why.clone()),
+                None => Link::Starting,
+            },
+        };
+        match &self.encoder_trouble {
+            // Without a display there is no page. It is not the page's fault.
+            Some(why) if self.was_live => {
+                Links { page: Link::Works, encoder: Link::Broken(why.clone()) }
+            }
+            Some(why) => Links { page, encoder: Link::Broken(why.clone()) },
+            None if self.opened => Links { page, encoder: Link::Works },
+            None => Links { page, encoder: Link::Starting },
+        }
+    }
+
     pub(super) fn view(&self) -> StateView {
         let view = |name, detail: Option<String>| StateView { name, detail };
-        if let Some(reason) = self.end {
-            return view("stopping", Some(reason.to_string()));
+        if self.ended {
+            return view("stopping", None);
         }
         if self.shown.is_none() && self.encoder == Part::Up {
             return view("live", None);
@@ -305,9 +310,6 @@ impl Machine {
     fn tick(&mut self, now: MediaTime) -> Vec<Effect> {
         let due = |part| matches!(part, Part::Down { retry } if retry <= now);
         let mut effects = Vec::new();
-        if self.ends_at.is_some_and(|end| end <= now) {
-            return self.stop(EndReason::Elapsed);
-        }
         if due(self.encoder) {
             self.encoder = Part::Starting;
             effects.push(Effect::StartEncoder);
@@ -327,8 +329,8 @@ impl Machine {
         effects
     }
 
-    fn stop(&mut self, reason: EndReason) -> Vec<Effect> {
-        self.end = Some(reason);
+    fn stop(&mut self) -> Vec<Effect> {
+        self.ended = true;
         vec![Effect::EndBrowser, Effect::EndEncoder, Effect::CloseStream]
     }
 }

@@ -4,11 +4,12 @@
 //! both ways, closed by either side, and never reconnected by the adapter: when and whether to try
 //! again is the core's decision.
 
-use std::{io, net::IpAddr, pin::Pin};
+use std::{fmt, io, net::IpAddr, pin::Pin};
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::ports::Link;
+use super::{Quality, ports::Link};
 use crate::ids::DeviceId;
 
 /// To a TV. When the core drops its end of the link, what it sent before is still delivered.
@@ -123,11 +124,18 @@ pub enum IdleReason {
 }
 
 /// A connection to a TV.
-#[derive(Debug)]
 pub struct Tv {
     pub link: Link<TvCommand, TvEvent>,
     /// Our own address on the interface that reaches this TV: where its player can find us.
     pub local: IpAddr,
+    /// Comes when the link has closed: why, as a sentence.
+    pub end: Pin<Box<dyn Future<Output = String> + Send>>,
+}
+
+impl fmt::Debug for Tv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tv").field("local", &self.local).finish_non_exhaustive()
+    }
 }
 
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Tv>> + Send + 'a>>;
@@ -137,4 +145,24 @@ pub trait Tvs: Send + Sync + 'static {
     /// Connects to a TV, wherever it is now. The link closes when the TV has gone silent, and when
     /// the connection is lost.
     fn connect<'a>(&'a self, device: &'a DeviceId) -> Connecting<'a>;
+
+    /// Follows what a TV announces from now on, also one that is not there yet.
+    fn follow(&self, device: &DeviceId) -> Box<dyn Announcements>;
+}
+
+/// What one TV announces.
+pub trait Announcements: Send {
+    /// Comes back with its next announcement; may be dropped without a loss.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// A TV that somebody chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TvChoice {
+    pub id: DeviceId,
+    /// For people.
+    pub name: String,
+    /// The best picture that this kind of TV is for.
+    #[serde(skip)]
+    pub best: Quality,
 }

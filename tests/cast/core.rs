@@ -61,19 +61,19 @@ impl Core {
     }
 
     pub(crate) async fn tell(&self, command: TvCommand) {
-        self.connection.tv.link.to_worker.send(command).await.expect("a link");
+        self.connection.link.to_worker.send(command).await.expect("a link");
     }
 
     /// The next event; `None` when the link has closed.
     pub(crate) async fn next(&mut self) -> Option<TvEvent> {
-        let next = timeout(PATIENCE, self.connection.tv.link.from_worker.recv()).await;
+        let next = timeout(PATIENCE, self.connection.link.from_worker.recv()).await;
         next.expect("an event")
     }
 
     /// Reads until there is one of which `pick` makes something.
     pub(crate) async fn until<T>(&mut self, what: &str, pick: impl Fn(TvEvent) -> Option<T>) -> T {
         let wait = async {
-            while let Some(event) = self.connection.tv.link.from_worker.recv().await {
+            while let Some(event) = self.connection.link.from_worker.recv().await {
                 if let Some(picked) = pick(event) {
                     return picked;
                 }
@@ -129,14 +129,14 @@ impl Core {
 
     /// Closes the link and waits until nothing is left of it.
     pub(crate) async fn close(self) {
-        let Connection { tv, end } = self.connection;
-        drop(tv.link.to_worker);
+        let Connection { link, end, .. } = self.connection;
+        drop(link.to_worker);
         let ended = timeout(PATIENCE, end).await.expect("an end").expect("no panic");
         ended.expect("an end that we made");
     }
 
     async fn end(mut self) -> Result<(), Lost> {
-        let wait = async { while self.connection.tv.link.from_worker.recv().await.is_some() {} };
+        let wait = async { while self.connection.link.from_worker.recv().await.is_some() {} };
         timeout(PATIENCE, wait).await.expect("the link to close");
         self.connection.end.await.expect("no panic")
     }

@@ -279,7 +279,7 @@ async fn a_tv_comes_back_at_another_address() {
     elsewhere.set_ip([127, 0, 0, 2].into());
     tv.power_on(elsewhere);
     let core = Core::connect(&tv).await;
-    assert_eq!(core.connection.tv.local.to_string(), "127.0.0.1");
+    assert_eq!(core.connection.local.to_string(), "127.0.0.1");
 }
 
 #[tokio::test]

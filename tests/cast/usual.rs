@@ -20,7 +20,7 @@ use crate::{
 async fn a_tv_says_first_what_runs_on_it() {
     let tv = ScriptedTv::start();
     let mut core = Core::connect(&tv).await;
-    assert_eq!(core.connection.tv.local, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert_eq!(core.connection.local, IpAddr::V4(Ipv4Addr::LOCALHOST));
     let Some(TvEvent::Receiver(view)) = core.next().await else { panic!("not what runs") };
     assert!(app(&view).is_some_and(|app| app.is_idle_screen && !app.is_player));
     assert_eq!((view.volume, view.muted), (Some(0.5), Some(false)));
@@ -244,6 +244,6 @@ async fn our_address_is_plain_ipv4_even_over_a_mapped_one() {
     let address = SocketAddr::new(mapped, tv.address().port());
     let connecting = tokio::time::timeout(PATIENCE, google::connect(address, timing())).await;
     let connection = connecting.expect("in time").expect("a connection");
-    assert_eq!(connection.tv.local, IpAddr::V4(Ipv4Addr::LOCALHOST));
-    assert_ne!(connection.tv.local, IpAddr::V6(Ipv6Addr::LOCALHOST));
+    assert_eq!(connection.local, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert_ne!(connection.local, IpAddr::V6(Ipv6Addr::LOCALHOST));
 }

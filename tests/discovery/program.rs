@@ -38,7 +38,8 @@ impl<'a> Program<'a> {
         command
             .args(["daemon", "--listen", "127.0.0.1:0", "--config"])
             .arg(&file)
-            .env("RUNTIME_DIRECTORY", directory.path().join("run"));
+            .env("RUNTIME_DIRECTORY", directory.path().join("run"))
+            .env("STATE_DIRECTORY", directory.path().join("state"));
         let daemon = namespace.within(|| Daemon::launch(&mut command));
         Self { namespace, daemon, _directory: directory }
     }

@@ -15,7 +15,7 @@ use dashboard_cast::{
     ids::{DeviceId, MediaToken, SessionId},
     session::{
         Health, PageView, PictureError, Snapshot, StartError, StartErrorKind, StartRequest,
-        StateView, Stopped, StreamView,
+        StateView, Stopped, StreamView, cast::Entry,
     },
     units::{BitRate, FrameRate, Size},
 };
@@ -54,6 +54,8 @@ pub(crate) fn snapshot(id: &str) -> Snapshot {
             segments: 12,
             discontinuities: 0,
         }),
+        tv: None,
+        cast: None,
     }
 }
 
@@ -133,11 +135,16 @@ impl Core for FakeCore {
         Ok(Bytes::from_static(PICTURE))
     }
 
+    fn timeline(&self, session: &SessionId) -> Option<Arc<[Entry]>> {
+        self.session(session).map(|_| Arc::default())
+    }
+
     fn health(&self) -> Health {
         Health {
             encoder: Some("libx264".to_owned()),
             quicksync_available: false,
             encoder_reason: Some("There is no GPU.".to_owned()),
+            cast_device_available: !self.devices.lock().unwrap().is_empty(),
             problems: self.problems.lock().unwrap().clone(),
         }
     }

@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 
 use crate::session::{
     ports::Link,
-    tv::{Tv, TvCommand, TvEvent},
+    tv::{TvCommand, TvEvent},
 };
 use actor::Actor;
 pub use framing::FrameError;
@@ -126,7 +126,9 @@ pub enum Lost {
 /// A connection to a TV.
 #[derive(Debug)]
 pub struct Connection {
-    pub tv: Tv,
+    pub link: Link<TvCommand, TvEvent>,
+    /// Our own address on the interface that reaches this TV.
+    pub local: IpAddr,
     /// Comes when the link has closed: why, unless it was closed from our side. Whoever decides what
     /// follows tells it; nothing here does.
     pub end: JoinHandle<Result<(), Lost>>,
@@ -162,7 +164,7 @@ pub async fn connect(address: SocketAddr, timing: Timing) -> Result<Connection, 
     actor.begin().await.map_err(|source| ConnectError::FirstLook { address, source })?;
     let end = tokio::spawn(actor.run().in_current_span());
     let link = Link { to_worker: to_tv, from_worker: from_tv };
-    Ok(Connection { tv: Tv { link, local }, end })
+    Ok(Connection { link, local, end })
 }
 
 /// An IPv4 address as such, also from a socket that speaks IPv6 as well: TVs are told this address,

@@ -26,7 +26,10 @@ use self::{
     page::{Closed, Page},
 };
 pub use self::{cdp::CdpError, directory::DirectoryError, launch::LaunchError, page::PageError};
-use crate::session::ports::{BrowserCommand, BrowserEvent, PageSpec};
+use crate::{
+    error::sentence,
+    session::ports::{BrowserCommand, BrowserEvent, PageSpec},
+};
 
 /// How one browser is run.
 #[derive(Clone, Debug)]
@@ -156,22 +159,6 @@ async fn browse(
 
 fn said(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!("; its last words: {words}") }
-}
-
-/// An error with its causes, for people.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Transparent errors say their cause's words.
-        if !sentence.contains(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        cause = error.source();
-    }
-    sentence
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl fmt::Display for OnBusy {
 }
 
 /// The manners of one cast.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub on_busy: OnBusy,
     /// How long the screen must have been idle before we return to it, after somebody took it or

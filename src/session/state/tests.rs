@@ -7,7 +7,7 @@ fn at(seconds: u64) -> MediaTime {
 }
 
 fn machine() -> Machine {
-    Machine::new("dash.lan", None)
+    Machine::new("dash.lan")
 }
 
 /// A machine whose page is on the stream.
@@ -128,23 +128,41 @@ fn the_end_of_one_worker_is_taken_note_of_once() {
 }
 
 #[test]
-fn a_duration_ends_the_session() {
-    let mut machine = Machine::new("dash.lan", Some(at(10)));
+fn the_link_that_broke_is_named_and_not_what_it_took_along() {
+    let links = |machine: &Machine| {
+        let Links { page, encoder } = machine.links();
+        (page, encoder)
+    };
+    let broken = |why: &str| Link::Broken(why.to_owned());
+    let mut machine = machine();
+    assert_eq!(links(&machine), (Link::Starting, Link::Starting));
     machine.handle(at(0), Event::Begin);
-    assert_eq!(machine.deadline(), Some(at(10)));
-    let effects = machine.handle(at(10), Event::Tick);
-    assert!(effects.contains(&Effect::CloseStream));
-    assert_eq!(machine.end(), Some(EndReason::Elapsed));
+    machine.handle(at(0), Event::EncoderStarted);
+    machine.handle(at(0), Event::EncoderOpened);
+    assert_eq!(links(&machine), (Link::Starting, Link::Works));
+    let mut machine = live();
+    assert_eq!(links(&machine), (Link::Works, Link::Works));
+    machine.handle(at(9), Event::PageFailed(PageFailure::Crashed));
+    assert_eq!(links(&machine), (broken("the page crashed"), Link::Works));
+    let mut machine = live();
+    machine.handle(at(9), Event::BrowserGone { why: "killed".to_owned() });
+    assert_eq!(links(&machine), (broken("killed"), Link::Works));
+    let mut machine = live();
+    machine.handle(at(9), Event::EncoderGone { why: "killed".to_owned() });
+    assert_eq!(links(&machine), (Link::Works, broken("killed")));
+    machine.handle(at(9), Event::EncoderStarted);
+    machine.handle(at(9), Event::EncoderOpened);
+    assert_eq!(links(&machine), (Link::Starting, Link::Works), "the page is opened again");
 }
 
 #[test]
 fn after_the_end_nothing_happens_any_more() {
     let mut machine = live();
-    machine.handle(at(5), Event::Stop(EndReason::Stopped));
-    assert_eq!(machine.handle(at(6), Event::Stop(EndReason::Replaced)), []);
+    machine.handle(at(5), Event::Stop);
+    assert_eq!(machine.handle(at(6), Event::Stop), []);
     assert_eq!(machine.handle(at(6), Event::PageLoaded), []);
     assert_eq!(machine.deadline(), None);
-    assert_eq!(machine.view().detail.as_deref(), Some("stopped"));
+    assert_eq!(machine.view().name, "stopping");
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -237,7 +255,7 @@ proptest! {
                 prop_assert!(machine.deadline().is_some(), "stuck: {:?}", machine);
             }
         }
-        world.apply(machine.handle(now, Event::Stop(EndReason::Stopped)));
+        world.apply(machine.handle(now, Event::Stop));
         prop_assert!(world.closed);
     }
 }

@@ -1,9 +1,12 @@
-//! The task that owns one session: it feeds the [`Machine`] with what its workers say, and does what
-//! the machine wants done.
+//! One page on its way to a stream: browser, encoder, segments. Sessions that want the same share one.
+//!
+//! A task owns it: it feeds the [`Machine`] with what the workers say, and does what the machine wants
+//! done.
 
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -11,14 +14,15 @@ use tokio::{
 };
 
 use super::{
-    EndReason, PageView, SessionSpec, Snapshot, StreamView,
+    Audio, PageView, StateView, StreamView,
     ports::{
-        BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, Slate, Stream, Workers,
+        BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, EncoderSpec, Link, PageSpec,
+        Slate, Stream, Streams, Workers,
     },
-    state::{Effect, Event, Machine},
+    state::{Effect, Event, Links, Machine},
 };
 use crate::{
-    ids::SessionId,
+    ids::{MediaToken, SessionId},
     media::{MediaTime, StreamInfo},
 };
 
@@ -30,19 +34,99 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// A command waits this long for room before the worker counts as stuck.
 const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a session can be told.
+/// Commands to one production; a caller waits for room.
+const COMMANDS: usize = 8;
+
+/// What is made. Sessions that want this and nothing else are content with one production.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ProductionSpec {
+    pub(super) page: PageSpec,
+    pub(super) encoder: EncoderSpec,
+    pub(super) audio: Audio,
+}
+
+/// A production at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ProductionView {
+    pub(super) state: StateView,
+    pub(super) page: PageView,
+    /// `None` until an encoder is open.
+    pub(super) stream: Option<StreamView>,
+    pub(super) links: Links,
+}
+
+/// What a production can be told.
 #[derive(Debug)]
 pub(super) enum Command {
-    Stop(EndReason),
+    /// `resumes`: another daemon goes on with it.
+    Stop {
+        resumes: bool,
+    },
     Picture(oneshot::Sender<Bytes>),
+}
+
+/// A running production, for those who use it.
+#[derive(Clone, Debug)]
+pub(super) struct Production {
+    pub(super) spec: ProductionSpec,
+    /// Where its stream is; each session has a token of its own for the same stream.
+    pub(super) token: MediaToken,
+    /// When its stream's time began.
+    pub(super) origin: Timestamp,
+    pub(super) view: watch::Receiver<ProductionView>,
+    to_task: mpsc::Sender<Command>,
+}
+
+impl Production {
+    /// `id` names its workers. The task comes back when nothing of it is left.
+    pub(super) fn start(
+        id: SessionId,
+        token: MediaToken,
+        origin: Timestamp,
+        spec: ProductionSpec,
+        workers: Arc<dyn Workers>,
+        streams: Arc<dyn Streams>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let host = spec.page.url.host_str().unwrap_or_default().to_owned();
+        let machine = Machine::new(&host);
+        let first = ProductionView {
+            state: machine.view(),
+            page: PageView::default(),
+            stream: None,
+            links: machine.links(),
+        };
+        let (publisher, view) = watch::channel(first);
+        let (to_task, commands) = mpsc::channel(COMMANDS);
+        let stream = streams.create(&token, spec.audio, origin);
+        let actor = Actor::new(id, machine, spec.clone(), workers, stream, publisher);
+        let production = Self { spec, token: token.clone(), origin, view, to_task };
+        (production, async move {
+            actor.run(commands).await;
+            streams.remove(&token);
+        })
+    }
+
+    /// Comes back when nothing of it is left.
+    pub(super) async fn stop(&self, resumes: bool) {
+        // One that is stopping takes no more commands.
+        drop(self.to_task.send(Command::Stop { resumes }).await);
+        self.to_task.closed().await;
+    }
+
+    /// What is on its stream now, as PNG; `None` when it has no encoder at the moment.
+    pub(super) async fn picture(&self) -> Option<Bytes> {
+        let (reply, picture) = oneshot::channel();
+        self.to_task.send(Command::Picture(reply)).await.ok()?;
+        picture.await.ok()
+    }
 }
 
 type Encoder = Link<EncoderCommand, EncoderEvent>;
 type Browser = Link<BrowserCommand, BrowserEvent>;
 
-pub(super) struct Actor {
+struct Actor {
     id: SessionId,
-    spec: SessionSpec,
+    spec: ProductionSpec,
     machine: Machine,
     workers: Arc<dyn Workers>,
     stream: Arc<dyn Stream>,
@@ -56,7 +140,9 @@ pub(super) struct Actor {
     page: PageView,
     /// The encoder now, and how many there were before it.
     info: Option<(StreamInfo, u32)>,
-    snapshot: watch::Sender<Snapshot>,
+    view: watch::Sender<ProductionView>,
+    /// Another daemon goes on with the stream.
+    resumes: bool,
 }
 
 /// What woke the actor.
@@ -68,18 +154,17 @@ enum Wake {
 }
 
 impl Actor {
-    pub(super) fn new(
-        first: &Snapshot,
-        spec: SessionSpec,
+    fn new(
+        id: SessionId,
+        machine: Machine,
+        spec: ProductionSpec,
         workers: Arc<dyn Workers>,
         stream: Arc<dyn Stream>,
-        snapshot: watch::Sender<Snapshot>,
+        view: watch::Sender<ProductionView>,
     ) -> Self {
-        let ends_at = spec.duration.map(|duration| MediaTime::now() + duration.into());
-        let host = spec.page.url.host_str().unwrap_or_default().to_owned();
         Self {
-            id: first.id.clone(),
-            machine: Machine::new(&host, ends_at),
+            id,
+            machine,
             spec,
             workers,
             stream,
@@ -90,34 +175,32 @@ impl Actor {
             waiting: Vec::new(),
             page: PageView::default(),
             info: None,
-            snapshot,
+            view,
+            resumes: false,
         }
     }
 
-    /// Runs the session to its end; afterwards nothing of it is left.
-    pub(super) async fn run(mut self, commands: &mut mpsc::Receiver<Command>) -> EndReason {
+    /// Runs it to its end; afterwards nothing of it is left.
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         self.apply(Event::Begin).await;
-        let reason = loop {
-            if let Some(reason) = self.machine.end() {
-                break reason;
-            }
+        while !self.machine.has_ended() {
             self.publish();
-            match self.wake(commands).await {
-                // Nobody holds the session any more: the registry has gone, and so will the daemon.
-                Wake::Command(None) => self.apply(Event::Stop(EndReason::Shutdown)).await,
-                Wake::Command(Some(Command::Stop(reason))) => {
-                    self.apply(Event::Stop(reason)).await;
+            match self.wake(&mut commands).await {
+                // Nobody holds it any more.
+                Wake::Command(None) => self.apply(Event::Stop).await,
+                Wake::Command(Some(Command::Stop { resumes })) => {
+                    self.resumes = resumes;
+                    self.apply(Event::Stop).await;
                 }
                 Wake::Command(Some(Command::Picture(reply))) => self.take_picture(reply).await,
                 Wake::Encoder(event) => self.encoder_said(event).await,
                 Wake::Browser(event) => self.browser_said(event).await,
                 Wake::Deadline => self.apply(Event::Tick).await,
             }
-        };
+        }
         self.publish();
         while self.ending.join_next().await.is_some() {}
         self.workers.clean_up(&self.id);
-        reason
     }
 
     async fn wake(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
@@ -259,7 +342,7 @@ impl Actor {
                 None
             }
             Effect::CloseStream => {
-                self.stream.close();
+                self.stream.close(self.resumes);
                 None
             }
         }
@@ -314,16 +397,18 @@ impl Actor {
             segments: self.stream.segments_published(),
             discontinuities: *before,
         });
-        let state = self.machine.view();
-        self.snapshot.send_if_modified(|snapshot| {
-            let changed =
-                snapshot.state != state || snapshot.page != page || snapshot.stream != stream;
-            if snapshot.state != state {
-                tracing::info!(state = state.name, detail = state.detail, "session");
+        let view = ProductionView {
+            state: self.machine.view(),
+            page,
+            stream,
+            links: self.machine.links(),
+        };
+        self.view.send_if_modified(|before| {
+            if before.state != view.state {
+                tracing::info!(state = view.state.name, detail = view.state.detail, "session");
             }
-            snapshot.state = state;
-            snapshot.page = page;
-            snapshot.stream = stream;
+            let changed = *before != view;
+            *before = view;
             changed
         });
     }

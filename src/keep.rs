@@ -1,0 +1,209 @@
+//! Adapter: what outlives the daemon, as files in its state directory.
+//!
+//! `sessions.json` holds what is wanted on which TV. It has the secrets of their pages, so it is for
+//! the daemon's user only. `tvs.json` holds what is remembered of each TV. A file is replaced as a
+//! whole: after a crash it is the old one or the new one.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tempfile::NamedTempFile;
+
+use crate::{
+    ids::{DeviceId, SessionId},
+    session::{Order, cast::Memory, ports::Keeper},
+};
+
+const SESSIONS: &str = "sessions.json";
+const TVS: &str = "tvs.json";
+
+/// The files of one state directory. Each change is written before it counts.
+#[derive(Debug)]
+pub struct Files {
+    directory: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// In the order of their start.
+    sessions: Vec<Order>,
+    tvs: BTreeMap<DeviceId, Memory>,
+}
+
+impl Files {
+    /// Reads what is there, and makes the directory if it is not. A file that makes no sense is put
+    /// aside and said so in the log.
+    ///
+    /// # Errors
+    /// The directory cannot be made or read.
+    pub fn open(directory: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&directory)?;
+        let kept =
+            Kept { sessions: read(&directory.join(SESSIONS))?, tvs: read(&directory.join(TVS))? };
+        Ok(Self { directory, kept: Mutex::new(kept) })
+    }
+
+    fn write(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
+        // For its owner only from the start.
+        let mut file = NamedTempFile::new_in(&self.directory)?;
+        serde_json::to_writer_pretty(&mut file, content)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(self.directory.join(name)).map_err(|error| error.error)?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Each change is whole before anything can go wrong.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        Err(error) => return Err(error),
+    };
+    serde_json::from_slice(&text).or_else(|error| {
+        let aside = path.with_extension("json.broken");
+        tracing::error!(
+            file = %path.display(), %error, aside = %aside.display(),
+            "what was kept makes no sense, beginning anew"
+        );
+        fs::rename(path, aside)?;
+        Ok(T::default())
+    })
+}
+
+impl Keeper for Files {
+    fn memory(&self, device: &DeviceId) -> Memory {
+        self.lock().tvs.get(device).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, device: &DeviceId, memory: &Memory) -> io::Result<()> {
+        let mut kept = self.lock();
+        let mut tvs = kept.tvs.clone();
+        tvs.insert(device.clone(), memory.clone());
+        self.write(TVS, &tvs)?;
+        kept.tvs = tvs;
+        Ok(())
+    }
+
+    fn orders(&self) -> Vec<Order> {
+        self.lock().sessions.clone()
+    }
+
+    fn keep(&self, order: &Order) -> io::Result<()> {
+        let mut kept = self.lock();
+        if kept.sessions.contains(order) {
+            return Ok(());
+        }
+        let others = kept.sessions.iter().filter(|other| other.id != order.id);
+        let sessions: Vec<_> = others.chain([order]).cloned().collect();
+        self.write(SESSIONS, &sessions)?;
+        kept.sessions = sessions;
+        Ok(())
+    }
+
+    fn forget(&self, session: &SessionId) -> io::Result<()> {
+        let mut kept = self.lock();
+        let sessions: Vec<_> =
+            kept.sessions.iter().filter(|order| order.id != *session).cloned().collect();
+        if sessions.len() == kept.sessions.len() {
+            return Ok(());
+        }
+        self.write(SESSIONS, &sessions)?;
+        kept.sessions = sessions;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        ids::MediaToken,
+        session::{Defaults, Quality, StartRequest, tv::TvChoice},
+    };
+
+    fn order(url: &str) -> Order {
+        let tv = TvChoice {
+            id: DeviceId::new("10.0.0.1:8009"),
+            name: "kitchen".to_owned(),
+            best: Quality::default(),
+        };
+        let mut request = StartRequest::new(url.to_owned());
+        request.duration = Some(1.5);
+        request.volume = Some(0.25);
+        let spec = request.into_spec(&Defaults::default(), Some(tv)).unwrap();
+        let now = Timestamp::now();
+        Order {
+            id: SessionId::random().unwrap(),
+            token: MediaToken::random().unwrap(),
+            tv_token: MediaToken::random().unwrap(),
+            started_at: now,
+            ends_at: Some(now),
+            origin: now,
+            spec,
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_there_again_and_for_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let files = Files::open(state.clone()).unwrap();
+        let (one, other) = (order("http://one/"), order("http://other/"));
+        files.keep(&one).unwrap();
+        files.keep(&other).unwrap();
+        let tv = DeviceId::new("tv");
+        let memory = Memory { had_screen: true, ..Memory::default() };
+        files.remember(&tv, &memory).unwrap();
+        let again = Files::open(state.clone()).unwrap();
+        assert_eq!(again.orders(), [one.clone(), other.clone()]);
+        assert_eq!(again.memory(&tv), memory);
+        assert_eq!(again.memory(&DeviceId::new("another")), Memory::default());
+        again.forget(&one.id).unwrap();
+        assert_eq!(Files::open(state.clone()).unwrap().orders(), [other]);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&state).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{entry:?}");
+            names.push(entry.file_name());
+        }
+        names.sort();
+        assert_eq!(names, [SESSIONS, TVS]);
+    }
+
+    #[test]
+    fn a_file_that_makes_no_sense_is_put_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(SESSIONS), "[{\"id\":").unwrap();
+        let files = Files::open(directory.path().to_owned()).unwrap();
+        assert_eq!(files.orders(), []);
+        let aside = fs::read_to_string(directory.path().join("sessions.json.broken")).unwrap();
+        assert_eq!(aside, "[{\"id\":");
+    }
+
+    #[test]
+    fn what_is_not_on_disk_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let files = Files::open(state.clone()).unwrap();
+        fs::remove_dir(&state).unwrap();
+        assert!(files.keep(&order("http://one/")).is_err());
+        assert_eq!(files.orders(), []);
+    }
+}

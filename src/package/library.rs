@@ -1,0 +1,140 @@
+//! Where players find a stream, by the secret in its address.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::live::{LiveStream, StreamOptions};
+use crate::{
+    ids::MediaToken,
+    session::{
+        Audio,
+        cast::Fetched,
+        ports::{self, Streams},
+    },
+};
+
+/// All streams of the daemon.
+#[derive(Debug)]
+pub struct Library {
+    retention: Duration,
+    memory: usize,
+    shelves: RwLock<HashMap<String, Arc<Shelf>>>,
+}
+
+/// A stream under one of its tokens.
+#[derive(Debug)]
+pub struct Shelf {
+    pub stream: Arc<LiveStream>,
+    /// What has been fetched here.
+    fetched: watch::Sender<Fetched>,
+}
+
+impl Shelf {
+    /// As [`LiveStream::master_playlist`], and it counts.
+    pub fn master_playlist(&self) -> Option<String> {
+        let playlist = self.stream.master_playlist()?;
+        self.fetched.send_modify(|fetched| fetched.playlists += 1);
+        Some(playlist)
+    }
+
+    /// As [`LiveStream::media_playlist`], and it counts.
+    pub fn media_playlist(&self) -> Option<String> {
+        let playlist = self.stream.media_playlist()?;
+        self.fetched.send_modify(|fetched| fetched.playlists += 1);
+        Some(playlist)
+    }
+
+    /// As [`LiveStream::init`], and it counts.
+    pub fn init(&self, number: u32) -> Option<Bytes> {
+        let bytes = self.stream.init(number)?;
+        self.fetched.send_modify(|fetched| fetched.inits += 1);
+        Some(bytes)
+    }
+
+    /// As [`LiveStream::segment`], and it counts.
+    pub fn segment(&self, sequence: u64) -> Option<Bytes> {
+        let bytes = self.stream.segment(sequence)?;
+        self.fetched.send_modify(|fetched| fetched.segments += 1);
+        Some(bytes)
+    }
+}
+
+impl Library {
+    /// Every stream gets this retention and as much memory, in bytes.
+    pub fn new(retention: Duration, memory: usize) -> Self {
+        Self { retention, memory, shelves: RwLock::default() }
+    }
+
+    pub fn get(&self, token: &str) -> Option<Arc<Shelf>> {
+        self.shelves.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn put(&self, token: &MediaToken, stream: Arc<LiveStream>) -> watch::Receiver<Fetched> {
+        let (fetched, counted) = watch::channel(Fetched::default());
+        let shelf = Arc::new(Shelf { stream, fetched });
+        let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        shelves.insert(token.as_str().to_owned(), shelf);
+        counted
+    }
+}
+
+impl Streams for Library {
+    fn create(
+        &self,
+        token: &MediaToken,
+        audio: Audio,
+        origin: Timestamp,
+    ) -> Arc<dyn ports::Stream> {
+        let age = Timestamp::now().duration_since(origin);
+        let stream = Arc::new(LiveStream::new(StreamOptions {
+            audio,
+            retention: self.retention,
+            memory: self.memory,
+            // A clock that was set back takes what it can get.
+            age: Duration::try_from(age).unwrap_or_default(),
+        }));
+        self.put(token, Arc::clone(&stream));
+        stream
+    }
+
+    fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched> {
+        match self.get(of.as_str()) {
+            Some(shelf) => self.put(token, Arc::clone(&shelf.stream)),
+            // Of a stream that is over nothing will be fetched.
+            None => watch::channel(Fetched::default()).1,
+        }
+    }
+
+    fn remove(&self, token: &MediaToken) {
+        self.shelves.write().unwrap_or_else(PoisonError::into_inner).remove(token.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_gives_streams_to_those_who_know_their_token() {
+        let library = Library::new(Duration::from_secs(60), 1 << 20);
+        let [token, tv, stray] = [(); 3].map(|()| MediaToken::random().unwrap());
+        library.create(&token, Audio::None, Timestamp::now());
+        let counted = library.share(&token, &tv);
+        let [own, shared] = [&token, &tv].map(|token| library.get(token.as_str()).unwrap());
+        assert!(Arc::ptr_eq(&own.stream, &shared.stream));
+        assert_eq!(shared.segment(0), None);
+        assert_eq!(*counted.borrow(), Fetched::default(), "what is not there was not fetched");
+        assert!(library.get("other").is_none());
+        library.remove(&token);
+        assert!(library.get(token.as_str()).is_none() && library.get(tv.as_str()).is_some());
+        library.share(&token, &stray);
+        assert!(library.get(stray.as_str()).is_none());
+    }
+}

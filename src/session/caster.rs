@@ -1,0 +1,322 @@
+//! The task that keeps one session on one TV: it tells the [`Cast`] what happens, and does what that
+//! wants done.
+
+use std::{
+    future::{self, Future},
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
+    task::{JoinSet, spawn_blocking},
+    time::{Instant, sleep_until, timeout},
+};
+use url::Url;
+
+use super::{
+    cast::{Cast, CastView, Effect, Entry, Event, Farewell, Fetched, Memory, Now, Wanted},
+    ports::Keeper,
+    production::ProductionView,
+    tv::{Announcements, Tv, TvCommand, TvEvent, Tvs},
+};
+use crate::ids::{DeviceId, MediaToken};
+
+/// A TV takes what it was told last in far less.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the outside is shown of a cast.
+#[derive(Clone, Debug)]
+pub(super) struct CastStatus {
+    pub(super) view: CastView,
+    /// The latest events, the oldest one first.
+    pub(super) timeline: Arc<[Entry]>,
+}
+
+/// What a cast works with.
+pub(super) struct Tools {
+    pub(super) tvs: Arc<dyn Tvs>,
+    /// `None`: nothing outlives the daemon.
+    pub(super) keeper: Option<Arc<dyn Keeper>>,
+    pub(super) production: watch::Receiver<ProductionView>,
+    pub(super) fetched: watch::Receiver<Fetched>,
+    /// Where this machine's HTTP server listens.
+    pub(super) listen: SocketAddr,
+    /// The media address that only the TV is told.
+    pub(super) token: MediaToken,
+}
+
+pub(super) struct Caster {
+    device: DeviceId,
+    cast: Cast,
+    tools: Tools,
+    announcements: Box<dyn Announcements>,
+    line: Line,
+    /// Connections that still carry last words.
+    closing: JoinSet<()>,
+    /// Segments that the cast was told of.
+    segments: u64,
+    status: watch::Sender<CastStatus>,
+}
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<Tv>> + Send>>;
+
+enum Line {
+    Down,
+    Connecting(Attempt),
+    Up(Tv),
+}
+
+/// What woke the task.
+enum Wake {
+    Farewell(Farewell),
+    Connected(io::Result<Tv>),
+    Tv(Option<TvEvent>),
+    Production,
+    Fetched,
+    Announced,
+    Deadline,
+}
+
+impl Caster {
+    /// Until it runs, nothing happens.
+    pub(super) fn new(
+        device: DeviceId,
+        wanted: Wanted,
+        tools: Tools,
+    ) -> (Self, watch::Receiver<CastStatus>) {
+        let cast = Cast::new(Now::read(), wanted);
+        let (status, shown) =
+            watch::channel(CastStatus { view: cast.view(), timeline: Arc::default() });
+        let caster = Self {
+            announcements: tools.tvs.follow(&device),
+            device,
+            cast,
+            tools,
+            line: Line::Down,
+            closing: JoinSet::new(),
+            segments: 0,
+            status,
+        };
+        (caster, shown)
+    }
+
+    /// Keeps the TV until it is told how to leave it. When it comes back the TV has been told all
+    /// that it was to be told.
+    pub(super) async fn run(mut self, mut farewell: oneshot::Receiver<Farewell>) {
+        self.look_at_production().await;
+        self.apply(Event::Start).await;
+        while !self.cast.is_finished() {
+            match self.wake(&mut farewell).await {
+                Wake::Farewell(farewell) => self.apply(Event::Stop(farewell)).await,
+                Wake::Connected(outcome) => self.connected(outcome).await,
+                Wake::Tv(Some(event)) => self.apply(Event::Tv(event)).await,
+                Wake::Tv(None) => self.lost().await,
+                Wake::Production => self.look_at_production().await,
+                Wake::Fetched => {
+                    let fetched = *self.tools.fetched.borrow_and_update();
+                    self.apply(Event::Fetched(fetched)).await;
+                }
+                Wake::Announced => self.apply(Event::Announced).await,
+                Wake::Deadline => self.apply(Event::Tick).await,
+            }
+        }
+        while self.closing.join_next().await.is_some() {}
+    }
+
+    async fn wake(&mut self, farewell: &mut oneshot::Receiver<Farewell>) -> Wake {
+        let now = Now::read();
+        let deadline = self.cast.deadline(now).map(|at| Duration::from(at.since(now.time)));
+        let time_out = async {
+            match deadline {
+                Some(span) => sleep_until(Instant::now() + span).await,
+                None => future::pending().await,
+            }
+        };
+        let line = async {
+            match &mut self.line {
+                Line::Down => future::pending().await,
+                Line::Connecting(attempt) => Wake::Connected(attempt.await),
+                Line::Up(tv) => Wake::Tv(tv.link.from_worker.recv().await),
+            }
+        };
+        tokio::select! {
+            // A farewell must not wait behind a TV that talks a lot.
+            biased;
+            // Nobody says good-bye any more: the session has gone.
+            told = farewell => Wake::Farewell(told.unwrap_or(Farewell::KeepPlaying)),
+            wake = line => wake,
+            // Both senders live as long as the session does, and it outlives this.
+            Ok(()) = self.tools.production.changed() => Wake::Production,
+            Ok(()) = self.tools.fetched.changed() => Wake::Fetched,
+            () = self.announcements.next() => Wake::Announced,
+            () = time_out => Wake::Deadline,
+        }
+    }
+
+    async fn look_at_production(&mut self) {
+        let (links, segments) = {
+            let view = self.tools.production.borrow_and_update();
+            (view.links.clone(), view.stream.as_ref().map_or(0, |stream| stream.segments))
+        };
+        self.apply(Event::Page(links.page)).await;
+        self.apply(Event::Encoder(links.encoder)).await;
+        if segments > self.segments {
+            self.segments = segments;
+            self.apply(Event::Segment).await;
+        }
+    }
+
+    async fn connected(&mut self, outcome: io::Result<Tv>) {
+        self.line = Line::Down;
+        let outcome = outcome.map_err(|error| error.to_string()).and_then(|tv| {
+            let stream = media_url(self.tools.listen, tv.local, &self.tools.token)?;
+            Ok((tv, stream))
+        });
+        match outcome {
+            Ok((tv, stream)) => {
+                self.line = Line::Up(tv);
+                self.apply(Event::Connected { stream }).await;
+            }
+            Err(why) => self.apply(Event::ConnectionFailed { why }).await,
+        }
+    }
+
+    async fn lost(&mut self) {
+        let Line::Up(tv) = std::mem::replace(&mut self.line, Line::Down) else { return };
+        let why = tv.end.await;
+        self.apply(Event::ConnectionLost { why }).await;
+    }
+
+    /// Tells the cast, does what it wants, tells it what came of that, until it wants nothing.
+    async fn apply(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for effect in self.cast.handle(Now::read(), event) {
+                events.extend(self.carry_out(effect).await);
+            }
+        }
+        let view = self.cast.view();
+        self.status.send_if_modified(|status| {
+            let changed = status.view != view;
+            status.view = view;
+            changed
+        });
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Connect => {
+                let (tvs, device) = (Arc::clone(&self.tools.tvs), self.device.clone());
+                let attempt = Box::pin(async move { tvs.connect(&device).await });
+                self.line = Line::Connecting(attempt);
+                None
+            }
+            Effect::Disconnect => {
+                if let Line::Up(tv) = std::mem::replace(&mut self.line, Line::Down) {
+                    self.closing.spawn(hear_out(tv));
+                }
+                // Those that are through leave nothing but this to be collected.
+                while self.closing.try_join_next().is_some() {}
+                None
+            }
+            Effect::Tell(command) => self.tell(command),
+            Effect::Remember(memory) => {
+                self.remember(memory).await;
+                None
+            }
+            Effect::Note(note) => {
+                tracing::info!(device = %self.device, event = note.event, "{}", note.detail);
+                let timeline: Arc<[Entry]> = self.cast.timeline().cloned().collect();
+                self.status.send_modify(|status| status.timeline = timeline);
+                None
+            }
+            Effect::Finished => None,
+        }
+    }
+
+    fn tell(&mut self, command: TvCommand) -> Option<Event> {
+        let Line::Up(tv) = &self.line else { return None };
+        match tv.link.to_worker.try_send(command) {
+            // The end of a closed link is about to be read.
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+            Err(TrySendError::Full(_)) => {
+                self.line = Line::Down;
+                let why = "the TV does not read what it is told".to_owned();
+                Some(Event::ConnectionLost { why })
+            }
+        }
+    }
+
+    /// On the way to the TV nothing may overtake what is to be remembered of it.
+    async fn remember(&mut self, memory: Memory) {
+        let Some(keeper) = self.tools.keeper.clone() else { return };
+        let device = self.device.clone();
+        let kept = spawn_blocking(move || keeper.remember(&device, &memory)).await;
+        if let Err(error) = kept.map_err(io::Error::other).flatten() {
+            let device = &self.device;
+            tracing::error!(%device, %error, "what is to be remembered of the TV is not on disk");
+        }
+    }
+}
+
+/// Closes a link from our side and waits until what was said before has been delivered.
+async fn hear_out(tv: Tv) {
+    drop(tv.link.to_worker);
+    let mut from_tv: mpsc::Receiver<TvEvent> = tv.link.from_worker;
+    let silence = async { while from_tv.recv().await.is_some() {} };
+    if timeout(LAST_WORDS_LIMIT, silence).await.is_err() {
+        tracing::debug!("a TV did not take its last commands in {LAST_WORDS_LIMIT:?}");
+    }
+}
+
+/// Where a TV fetches the stream: a literal address, because TVs know no names of the house.
+fn media_url(listen: SocketAddr, local: IpAddr, token: &MediaToken) -> Result<Url, String> {
+    let address = match listen.ip().to_canonical() {
+        own if own.is_unspecified() => local,
+        own if own.is_loopback() && !local.is_loopback() => {
+            return Err(format!(
+                "the TV cannot fetch the stream, because this service listens on {listen} only: \
+                 let it listen on 0.0.0.0:{port}, with http.listen in the configuration or --listen",
+                port = listen.port()
+            ));
+        }
+        own => own,
+    };
+    let authority = SocketAddr::new(address, listen.port());
+    let url = format!("http://{authority}/media/{}/master.m3u8", token.as_str());
+    Url::parse(&url).map_err(|error| format!("{authority} makes no address: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(listen: &str, local: &str) -> Result<String, String> {
+        let token: MediaToken = serde_json::from_str("\"secret\"").unwrap();
+        media_url(listen.parse().unwrap(), local.parse().unwrap(), &token).map(Into::into)
+    }
+
+    #[test]
+    fn a_tv_is_told_the_address_that_reaches_it() {
+        for (listen, local, host) in [
+            ("0.0.0.0:8000", "192.168.1.5", "192.168.1.5:8000"),
+            ("[::]:8000", "192.168.1.5", "192.168.1.5:8000"),
+            ("[::]:8000", "fd00::5", "[fd00::5]:8000"),
+            ("192.168.7.1:81", "192.168.1.5", "192.168.7.1:81"),
+            ("127.0.0.1:8000", "127.0.0.1", "127.0.0.1:8000"),
+        ] {
+            let expected = format!("http://{host}/media/secret/master.m3u8");
+            assert_eq!(url(listen, local), Ok(expected), "{listen} {local}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_no_tv_reaches_is_an_error_that_says_what_to_do() {
+        let why = url("127.0.0.1:8000", "192.168.1.5").unwrap_err();
+        assert!(why.contains("--listen") && why.contains("0.0.0.0:8000"), "{why}");
+    }
+}
