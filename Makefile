@@ -4,14 +4,14 @@
 .PHONY: help demo test bench check
 
 help:
-	@echo 'make demo [URL=…]  show a page, or the sample dashboard, as a live stream'
+	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
 	@echo 'make test          run all tests'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
 
 demo:
 	@.ci/setup demo
-	cargo run --release --locked -- demo $(URL)
+	cargo run --release --locked -- demo $(URL) $(if $(DEVICE),--device '$(DEVICE)')
 
 test:
 	@.ci/setup test

@@ -42,7 +42,7 @@ pub struct Http {
 /// `[sessions]`: how many, and what a request gets that does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sessions {
-    /// Sessions at a time, 1 to 32; each costs a browser. Default: 4.
+    /// Pages at a time, 1 to 32; each costs a browser. Default: 4.
     pub most: usize,
     /// Size and bit rate. Default: `1080p`.
     pub quality: Quality,

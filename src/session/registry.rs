@@ -478,3 +478,6 @@ fn redact(spec: &SessionSpec) -> String {
     }
     url.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ import { Card } from "./session.js";
 
 const STATUS_EVERY = 2000;
 const HEALTH_EVERY = 15000;
+const DEVICES_EVERY = 10000;
 
 const element = (id) => document.getElementById(id);
 
@@ -33,7 +34,10 @@ function show(status) {
   element("empty").hidden = seen.size > 0;
   element("desk").hidden = false;
   element("desk").classList.remove("stale");
-  if (element("health").hidden) refreshHealth();
+  if (element("health").hidden) {
+    refreshHealth();
+    refreshDevices();
+  }
   element("sign-in").hidden = true;
   element("sign-out").hidden = !sessionStorage.getItem(TOKEN);
 }
@@ -96,6 +100,34 @@ const refreshHealth = repeat(HEALTH_EVERY, async () => {
   }
 });
 
+// What a person has chosen stays chosen as long as it is there; at first it is the default.
+function offer(devices) {
+  const select = element("device");
+  const untouched = select.options.length === 1;
+  const chosen = untouched ? (devices.find((device) => device.default)?.id ?? "none") : select.value;
+  const options = devices.map((device) => new Option(device.name, device.id));
+  const same = options.length === select.options.length - 1
+    && options.every((option, at) => {
+      const old = select.options[at + 1];
+      return old.value === option.value && old.text === option.text;
+    });
+  element("device-field").hidden = options.length === 0;
+  // An open list is not to be taken from under the pointer.
+  if (same) return;
+  select.replaceChildren(select.options[0], ...options);
+  select.value = devices.some((device) => device.id === chosen) ? chosen : "none";
+}
+
+const refreshDevices = repeat(DEVICES_EVERY, async () => {
+  if (signedOut()) return;
+  try {
+    const response = await call("GET", "/devices");
+    offer((await response.json()).devices);
+  } catch {
+    // The status says why, more often and louder.
+  }
+});
+
 element("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem(TOKEN, element("token").value.trim());
@@ -104,6 +136,7 @@ element("sign-in").addEventListener("submit", (event) => {
   element("sign-in").hidden = true;
   refreshStatus();
   refreshHealth();
+  refreshDevices();
 });
 
 element("sign-out").addEventListener("click", () => {
@@ -131,6 +164,7 @@ element("start").addEventListener("submit", async (event) => {
       url: /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`,
       quality: element("quality").value,
       zoom: Number(element("zoom").value),
+      device: element("device").value,
     });
     url.value = "";
   } catch (error) {

@@ -16,6 +16,15 @@ const WORDS = {
   ended: ["Ended", "calm"],
 };
 
+const ON_TV = {
+  confirmed: "showing",
+  "covered-suspected": "perhaps covered",
+  "taken-over": "left to people",
+  "tv-off": "off",
+  broken: "trouble",
+  unknown: "connecting",
+};
+
 export class Card {
   #session;
   #picture;
@@ -56,7 +65,7 @@ export class Card {
     const address = this.part("address");
     say(address, session.url);
     if (/^https?:/.test(session.url)) address.href = session.url;
-    say(this.part("problem"), session.page.problem && sentence(session.page.problem));
+    say(this.part("problem"), trouble(session));
     this.#fill(facts(session));
     for (const [name, value] of Object.entries(session.media)) {
       // Setting it again would undo what a person has selected.
@@ -209,8 +218,17 @@ function hostOf(url) {
   }
 }
 
+// The first thing that is wrong on the way from the page to the TV.
+function trouble({ page, cast }) {
+  if (page.problem) return sentence(page.problem);
+  if (!cast || cast.verdict === "confirmed" || cast.verdict === "unknown") return "";
+  return sentence(cast.why);
+}
+
 function facts(session) {
   const rows = [];
+  const { device, cast } = session;
+  if (device) rows.push(["TV", `${device.name}: ${ON_TV[cast?.verdict] ?? cast?.verdict}`]);
   const { video, page } = session;
   if (video) {
     rows.push(["Picture", `${video.size.width} × ${video.size.height}`]);

@@ -1,0 +1,347 @@
+//! What sessions do to one another, to their TVs and to the disk, in a house of paper.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, pin::Pin};
+
+use super::*;
+use crate::{
+    ids::DeviceId,
+    media::{Packet, StreamInfo},
+    session::{
+        Audio, Quality,
+        cast::{Fetched, Memory},
+        ports::{
+            BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, Starting, Stream,
+        },
+        tv::{Announcements, AppView, Connecting, ReceiverView, Tv, TvCommand, TvEvent},
+    },
+};
+
+/// All that happened outside, in order.
+#[derive(Default)]
+struct House {
+    events: Mutex<Vec<String>>,
+    kept: Mutex<BTreeMap<String, Order>>,
+    memory: Mutex<BTreeMap<DeviceId, Memory>>,
+    counters: Mutex<Vec<watch::Sender<Fetched>>>,
+}
+
+impl House {
+    fn note(&self, event: impl Into<String>) {
+        self.events.lock().unwrap().push(event.into());
+    }
+
+    fn count(&self, event: &str) -> usize {
+        self.events.lock().unwrap().iter().filter(|own| *own == event).count()
+    }
+
+    async fn until(&self, event: &str, count: usize) {
+        let seen = async {
+            while self.count(event) < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let seen = timeout(Duration::from_secs(5), seen).await;
+        assert!(seen.is_ok(), "no {event:?}: {:?}", self.events.lock().unwrap());
+    }
+}
+
+/// A worker that says nothing and ends when it is told to.
+fn worker<C: Send + 'static, E: Send + 'static>() -> Link<C, E> {
+    let (to_worker, mut commands) = mpsc::channel(8);
+    let (events, from_worker) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while commands.recv().await.is_some() {}
+        drop(events);
+    });
+    Link { to_worker, from_worker }
+}
+
+struct Fakes(Arc<House>);
+
+impl Workers for Fakes {
+    fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
+        self.0.note("encoder");
+        Box::pin(async { Ok(worker()) })
+    }
+
+    fn start_browser<'a>(&'a self, _: &'a SessionId) -> Starting<'a, BrowserCommand, BrowserEvent> {
+        Box::pin(async { Ok(worker()) })
+    }
+
+    fn clean_up(&self, _: &SessionId) {
+        self.0.note("cleaned up");
+    }
+}
+
+impl Stream for Fakes {
+    fn begin(&self, _: StreamInfo) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn push(&self, _: Packet) {}
+
+    fn end_segment(&self, _: crate::media::MediaTime) {}
+
+    fn segments_published(&self) -> u64 {
+        0
+    }
+
+    fn close(&self, resumes: bool) {
+        self.0.note(if resumes { "stream rests" } else { "stream ends" });
+    }
+}
+
+impl Streams for Fakes {
+    fn create(&self, _: &MediaToken, _: Audio, _: Timestamp) -> Arc<dyn Stream> {
+        Arc::new(Self(Arc::clone(&self.0)))
+    }
+
+    fn share(&self, _: &MediaToken, _: &MediaToken) -> watch::Receiver<Fetched> {
+        let (sender, receiver) = watch::channel(Fetched::default());
+        self.0.counters.lock().unwrap().push(sender);
+        receiver
+    }
+
+    fn remove(&self, _: &MediaToken) {}
+}
+
+impl Tvs for Fakes {
+    fn connect<'a>(&'a self, device: &'a DeviceId) -> Connecting<'a> {
+        let (house, name) = (Arc::clone(&self.0), device.to_string());
+        Box::pin(async move {
+            house.note(format!("{name} called"));
+            let (to_worker, mut commands) = mpsc::channel(8);
+            let (events, from_worker) = mpsc::channel(8);
+            let shows = |app| TvEvent::Receiver(ReceiverView { app, ..ReceiverView::default() });
+            events.send(shows(None)).await.unwrap();
+            tokio::spawn(async move {
+                while let Some(command) = commands.recv().await {
+                    house.note(format!("{name} {}", word(&command)));
+                    if command == TvCommand::Launch {
+                        let player = AppView {
+                            name: "Player".to_owned(),
+                            session: "run".to_owned(),
+                            is_player: true,
+                            is_idle_screen: false,
+                        };
+                        for event in [shows(Some(player)), TvEvent::Media(None)] {
+                            events.send(event).await.unwrap();
+                        }
+                        house.note(format!("{name} up"));
+                    }
+                }
+                house.note(format!("{name} left"));
+            });
+            let link = Link { to_worker, from_worker };
+            let end = Box::pin(async { "closed".to_owned() });
+            Ok(Tv { link, local: Ipv4Addr::LOCALHOST.into(), end })
+        })
+    }
+
+    fn follow(&self, _: &DeviceId) -> Box<dyn Announcements> {
+        Box::new(Mute)
+    }
+}
+
+fn word(command: &TvCommand) -> &'static str {
+    match command {
+        TvCommand::Launch => "launch",
+        TvCommand::Load(_) => "load",
+        TvCommand::Play => "play",
+        TvCommand::Stop => "stop",
+        TvCommand::SetVolume(_) => "volume",
+    }
+}
+
+struct Mute;
+
+impl Announcements for Mute {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+impl Keeper for Fakes {
+    fn memory(&self, device: &DeviceId) -> Memory {
+        self.0.memory.lock().unwrap().get(device).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, device: &DeviceId, memory: &Memory) -> io::Result<()> {
+        self.0.memory.lock().unwrap().insert(device.clone(), memory.clone());
+        Ok(())
+    }
+
+    fn orders(&self) -> Vec<Order> {
+        self.0.kept.lock().unwrap().values().cloned().collect()
+    }
+
+    fn keep(&self, order: &Order) -> io::Result<()> {
+        self.0.kept.lock().unwrap().insert(order.id.to_string(), order.clone());
+        self.0.note("kept");
+        Ok(())
+    }
+
+    fn forget(&self, session: &SessionId) -> io::Result<()> {
+        self.0.kept.lock().unwrap().remove(session.as_str());
+        Ok(())
+    }
+}
+
+fn registry(house: &Arc<House>, keeps: bool) -> Arc<Registry> {
+    let rules = Rules {
+        defaults: Defaults::default(),
+        most: 2,
+        pages: PagePolicy::from(&crate::config::Pages::default()),
+        accept_certificates_of: Vec::new(),
+        listen: (Ipv4Addr::LOCALHOST, 8000).into(),
+    };
+    let fakes = || Fakes(Arc::clone(house));
+    let outside = Outside {
+        workers: Arc::new(fakes()),
+        streams: Arc::new(fakes()),
+        tvs: Arc::new(fakes()),
+        keeper: keeps.then(|| Arc::new(fakes()) as Arc<dyn Keeper>),
+    };
+    Arc::new(Registry::new(rules, outside))
+}
+
+fn tv(name: &str) -> TvChoice {
+    TvChoice { id: DeviceId::new(name), name: name.to_owned(), best: Quality::default() }
+}
+
+async fn start(registry: &Arc<Registry>, page: &str, on: Option<&str>) -> SessionId {
+    let request = StartRequest::new(format!("http://{page}/"));
+    registry.start(request, on.map(tv)).await.unwrap().id
+}
+
+#[tokio::test]
+async fn a_stopped_session_ends_its_player_and_is_forgotten() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    let id = start(&registry, "dash", Some("hall")).await;
+    house.until("hall up", 1).await;
+    house.until("kept", 1).await;
+    assert_eq!(registry.stop(Some(&id)).await, Stopped::Stopped);
+    assert_eq!((house.count("hall stop"), house.count("hall left")), (1, 1));
+    assert_eq!((house.count("stream ends"), house.count("cleaned up")), (1, 1));
+    assert!(house.kept.lock().unwrap().is_empty());
+    assert_eq!(registry.sessions(), []);
+    assert_eq!(registry.stop(Some(&id)).await, Stopped::NotRunning);
+}
+
+#[tokio::test]
+async fn the_next_page_on_a_tv_takes_over_its_player() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    start(&registry, "one", Some("hall")).await;
+    house.until("hall up", 1).await;
+    let next = start(&registry, "two", Some("hall")).await;
+    house.until("hall called", 2).await;
+    house.until("cleaned up", 1).await;
+    assert_eq!(house.count("hall stop"), 0);
+    assert_eq!(house.count("hall left"), 1);
+    let sessions = registry.sessions();
+    assert_eq!(sessions.iter().map(|session| &session.id).collect::<Vec<_>>(), [&next]);
+}
+
+#[tokio::test]
+async fn a_target_that_moves_to_another_tv_ends_the_player_on_the_first() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let mut request = StartRequest::new("http://dash/".to_owned());
+    request.target = Some("kiosk".to_owned());
+    registry.start(request.clone(), Some(tv("hall"))).await.unwrap();
+    house.until("hall up", 1).await;
+    registry.start(request, Some(tv("loft"))).await.unwrap();
+    house.until("hall stop", 1).await;
+    house.until("loft up", 1).await;
+}
+
+#[tokio::test]
+async fn tvs_with_the_same_page_share_it_until_the_last_one_leaves() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let mut ids = Vec::new();
+    for name in ["hall", "loft", "den", "attic"] {
+        ids.push(start(&registry, "dash", Some(name)).await);
+        house.until(&format!("{name} up"), 1).await;
+    }
+    let tokens: Vec<_> = registry.sessions().into_iter().map(|session| session.token).collect();
+    assert!((1..4).all(|n| !tokens[..n].contains(&tokens[n])), "each has an address of its own");
+    assert_eq!(house.count("encoder"), 1, "more sessions than pages may be open");
+    for id in &ids[..3] {
+        registry.stop(Some(id)).await;
+    }
+    assert_eq!(house.count("cleaned up"), 0);
+    registry.stop(None).await;
+    assert_eq!((house.count("encoder"), house.count("cleaned up")), (1, 1));
+}
+
+#[tokio::test]
+async fn only_as_many_pages_are_open_as_may_be() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    start(&registry, "one", Some("hall")).await;
+    start(&registry, "two", Some("loft")).await;
+    let request = StartRequest::new("http://three/".to_owned());
+    let error = registry.start(request, Some(tv("den"))).await.unwrap_err();
+    assert_eq!(error.kind, StartErrorKind::Busy);
+    // One that takes the place of another fits.
+    start(&registry, "three", Some("loft")).await;
+    assert_eq!(registry.sessions().len(), 2);
+    registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn the_next_daemon_goes_on_with_what_is_on_tvs() {
+    let house = Arc::<House>::default();
+    let before = registry(&house, true);
+    let id = start(&before, "dash", Some("hall")).await;
+    start(&before, "other", None).await;
+    house.until("hall up", 1).await;
+    house.until("kept", 1).await;
+    let token = before.session(&id).unwrap().token;
+    before.shut_down().await;
+    assert_eq!((house.count("hall stop"), house.count("hall left")), (0, 1));
+    assert_eq!((house.count("stream rests"), house.count("stream ends")), (1, 1));
+
+    let after = registry(&house, true);
+    after.resume();
+    let sessions = after.sessions();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!((&sessions[0].id, &sessions[0].token), (&id, &token));
+    house.until("hall called", 2).await;
+    after.stop(None).await;
+    assert!(house.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_place_to_keep_things_the_player_ends_with_the_daemon() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    start(&registry, "dash", Some("hall")).await;
+    house.until("hall up", 1).await;
+    registry.shut_down().await;
+    assert_eq!((house.count("hall stop"), house.count("stream ends")), (1, 1));
+    let late = registry.start(StartRequest::new("http://dash/".to_owned()), None).await;
+    assert_eq!(late.unwrap_err().kind, StartErrorKind::Busy);
+}
+
+#[tokio::test]
+async fn a_session_whose_time_ran_out_meanwhile_is_not_gone_on_with() {
+    let house = Arc::<House>::default();
+    let before = registry(&house, true);
+    let mut request = StartRequest::new("http://dash/".to_owned());
+    request.duration = Some(0.001);
+    before.start(request, Some(tv("hall"))).await.unwrap();
+    house.until("kept", 1).await;
+    let order = house.kept.lock().unwrap().values().next().cloned();
+    house.until("cleaned up", 1).await;
+    assert!(house.kept.lock().unwrap().is_empty(), "it elapsed");
+    let order = order.unwrap();
+    house.kept.lock().unwrap().insert(order.id.to_string(), order);
+    let after = registry(&house, true);
+    after.resume();
+    assert_eq!(after.sessions(), []);
+    assert!(house.kept.lock().unwrap().is_empty());
+}
