@@ -60,18 +60,29 @@ impl<'a> Cast<'a> {
         such.map(|entry| entry["times"].as_u64().expect("a number")).sum()
     }
 
-    /// Waits until this was the verdict for a moment at least.
+    /// How often the verdict became this.
     #[track_caller]
-    pub(crate) fn wait_was(&self, verdict: &str) {
-        wait_for(&format!("verdict {verdict}"), PATIENCE, || self.was(verdict).then_some(()));
+    pub(crate) fn times(&self, verdict: &str) -> usize {
+        let begin = format!("{verdict}: ");
+        let is = |entry: &&Value| {
+            let detail = entry["detail"].as_str().expect("a detail");
+            entry["event"] == "verdict" && detail.starts_with(&begin)
+        };
+        self.timeline().iter().filter(is).count()
     }
 
-    /// Whether this was ever the verdict.
+    /// Waits until the verdict became this more often than `before`, be it for a moment.
     #[track_caller]
-    pub(crate) fn was(&self, verdict: &str) -> bool {
-        let begin = format!("{verdict}: ");
-        let is = |entry: &Value| entry["event"] == "verdict" && text(&entry["detail"], &begin);
-        self.timeline().iter().any(is)
+    pub(crate) fn wait_times(&self, verdict: &str, before: usize) {
+        let end = Instant::now() + PATIENCE;
+        wait_for(verdict, 2 * PATIENCE, || {
+            if self.times(verdict) > before {
+                return Some(());
+            }
+            let late = Instant::now() >= end;
+            assert!(!late, "no {verdict} in {PATIENCE:?}: {:#?}", self.timeline());
+            None
+        });
     }
 
     /// Waits for a state, and returns its detail.
@@ -118,8 +129,4 @@ fn verdict(cast: &Value) -> String {
         Some(link) => format!("{verdict}({link})"),
         None => verdict.to_owned(),
     }
-}
-
-fn text(value: &Value, begin: &str) -> bool {
-    value.as_str().is_some_and(|text| text.starts_with(begin))
 }

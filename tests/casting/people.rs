@@ -146,18 +146,28 @@ fn another_input_is_believed_when_the_tv_stops_fetching() {
 }
 
 #[test]
-fn who_is_asked_decides() {
+fn who_is_asked_and_allows_it_gets_the_page() {
     let guest = Guest::new();
     let tv = guest.tv();
     tv.set_faults(|faults| faults.asks_permission = true);
     let cast = guest.start(json!({}));
     cast.wait_state("permission-asked");
-    tv.answer_permission(false);
-    cast.wait_state("stood-down");
-    tv.check_left_alone();
-    let again = guest.start(json!({}));
-    again.wait_state("permission-asked");
     tv.answer_permission(true);
-    again.wait_confirmed();
-    assert_eq!(tv.commands(), ["LAUNCH", "LAUNCH", "LOAD"]);
+    cast.wait_confirmed();
+    assert_eq!(tv.commands(), ["LAUNCH", "LOAD"]);
+}
+
+#[test]
+fn who_is_asked_and_refuses_is_not_asked_again() {
+    let guest = Guest::new();
+    let tv = guest.tv();
+    tv.set_faults(|faults| faults.asks_permission = true);
+    let cast = guest.start(json!({}));
+    cast.wait_state("permission-asked");
+    let began = Instant::now();
+    tv.answer_permission(false);
+    cast.expect("taken-over", began, "a person who does not allow it");
+    assert_eq!(cast.state(), "stood-down");
+    tv.check_left_alone();
+    assert_eq!(tv.commands(), ["LAUNCH"]);
 }

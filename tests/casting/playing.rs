@@ -107,13 +107,14 @@ fn nobody_sees_an_error_when_encoder_browser_and_daemon_die() {
     let mut scene = Scene::set();
     let cast = scene.start();
     let id = cast.id.clone();
-    for words in ["worker encoder", "--remote-debugging-pipe"] {
+    for (words, verdict) in
+        [("worker encoder", "broken(encoder)"), ("--remote-debugging-pipe", "broken(page)")]
+    {
         let before = scene.player();
+        let times = cast.times(verdict);
         scene.stage.process(&[words], &["--type="]).kill();
         let broken = Instant::now();
-        wait_for("verdict that is not confirmed", PATIENCE, || {
-            (cast.was("broken(encoder)") || cast.was("broken(page)")).then_some(())
-        });
+        cast.wait_times(verdict, times);
         let after = scene.wait_further(&before);
         cast.wait_confirmed();
         report(&format!("killed {words}"), broken, &before, &after);

@@ -68,13 +68,15 @@ fn a_killed_encoder_and_a_killed_browser_are_named_and_the_tv_plays_on() {
         (&["worker encoder"][..], "broken(encoder)"),
         (&["--remote-debugging-pipe"][..], "broken(page)"),
     ] {
+        let before = cast.times(verdict);
         let began = Instant::now();
         house.stage.process(words, &["--type="]).kill();
-        cast.wait_was(verdict);
+        cast.wait_times(verdict, before);
         eprintln!("a killed {words:?}: {verdict} after {:.1} s", began.elapsed().as_secs_f64());
         cast.wait_confirmed();
         eprintln!("a killed {words:?}: confirmed after {:.1} s", began.elapsed().as_secs_f64());
     }
+    eprintln!("TIMELINE {:#?}", cast.timeline());
     assert_eq!(tv.commands(), ["LAUNCH", "LOAD"]);
     tv.check_sound();
 }

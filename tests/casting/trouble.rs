@@ -76,7 +76,7 @@ fn a_player_that_fails_is_told_again() {
     wait_for("a new LOAD", PATIENCE, || (tv.calls_of("LOAD").len() == 2).then_some(()));
     cast.wait_confirmed();
     eprintln!("a player's error: confirmed again after {:.1} s", began.elapsed().as_secs_f64());
-    assert!(cast.was("broken(player)"), "{:#?}", cast.timeline());
+    assert_eq!(cast.times("broken(player)"), 1, "{:#?}", cast.timeline());
     assert_eq!(tv.commands(), ["LAUNCH", "LOAD", "LOAD"]);
 }
 

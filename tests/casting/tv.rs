@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Longer than the program waits before it tries anything again.
-const QUIET: Duration = Duration::from_secs(7);
+const QUIET: Duration = Duration::from_secs(6);
 
 /// Does what a test says.
 pub(crate) struct Tv {

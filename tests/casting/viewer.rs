@@ -14,10 +14,7 @@ use std::{
 use ureq::Agent;
 use url::Url;
 
-use crate::{
-    scripted::ScriptedTv,
-    support::playlist::{Entry, Playlist},
-};
+use crate::{scripted::ScriptedTv, support::playlist::Playlist};
 
 /// How often a player looks for news.
 const EVERY: Duration = Duration::from_millis(500);
@@ -50,8 +47,8 @@ pub(crate) struct Seen {
     /// Of the last playlist: its first segment, and the discontinuities before that.
     start: u64,
     discontinuity_sequence: u64,
-    /// The segments with which something new began.
-    pub(crate) discontinuities: Vec<u64>,
+    /// How many discontinuities lie before the last segment, as players count them.
+    pub(crate) discontinuities: u64,
     /// What no player would forgive.
     pub(crate) complaints: Vec<String>,
 }
@@ -143,23 +140,18 @@ impl Seen {
             None => newest,
             Some(last) => entries.iter().position(|entry| entry.sequence > last)?,
         };
-        for entry in &entries[from..] {
+        for (index, entry) in entries.iter().enumerate().skip(from) {
             if self.init != entry.init {
                 self.fetch(agent, &media.join(&entry.init).expect("an address in a playlist"))?;
                 self.init.clone_from(&entry.init);
             }
             self.fetch(agent, &media.join(&entry.uri).expect("an address in a playlist"))?;
-            self.took(entry);
+            self.last = Some(entry.sequence);
+            self.segments += 1;
+            let marked = entries[..=index].iter().filter(|entry| entry.discontinuity).count();
+            self.discontinuities = playlist.discontinuity_sequence + marked as u64;
         }
         Some(())
-    }
-
-    fn took(&mut self, entry: &Entry) {
-        self.last = Some(entry.sequence);
-        self.segments += 1;
-        if entry.discontinuity {
-            self.discontinuities.push(entry.sequence);
-        }
     }
 
     /// A live playlist only ever goes on.
