@@ -56,11 +56,15 @@ pub(super) struct Entry {
 
 /// Segments last a second, and at most what still rounds to it.
 const TARGET_DURATION: u32 = 1;
+/// Where a player begins, in seconds from the end. RFC 8216 (4.3.5.2) wants three target durations;
+/// with two, players are a second nearer to now and still have more than a segment in hand.
+const START_OFFSET: &str = "-2.0";
 
 impl fmt::Display for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = self.entries.first().map_or(0, |entry| entry.sequence);
         writeln!(f, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{TARGET_DURATION}")?;
+        writeln!(f, "#EXT-X-START:TIME-OFFSET={START_OFFSET}")?;
         writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{first}")?;
         writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence)?;
         let mut init = None;
@@ -128,6 +132,7 @@ mod tests {
             "#EXTM3U\n\
              #EXT-X-VERSION:7\n\
              #EXT-X-TARGETDURATION:1\n\
+             #EXT-X-START:TIME-OFFSET=-2.0\n\
              #EXT-X-MEDIA-SEQUENCE:41\n\
              #EXT-X-DISCONTINUITY-SEQUENCE:3\n\
              #EXT-X-MAP:URI=\"init-0.mp4\"\n\
