@@ -76,7 +76,6 @@ fn a_killed_encoder_and_a_killed_browser_are_named_and_the_tv_plays_on() {
         cast.wait_confirmed();
         eprintln!("a killed {words:?}: confirmed after {:.1} s", began.elapsed().as_secs_f64());
     }
-    eprintln!("TIMELINE {:#?}", cast.timeline());
     assert_eq!(tv.commands(), ["LAUNCH", "LOAD"]);
     tv.check_sound();
 }

@@ -70,6 +70,7 @@ fn a_player_that_is_gone_without_a_word_is_started_again() {
 fn a_player_that_fails_is_told_again() {
     let guest = Guest::new();
     let tv = guest.tv();
+    tv.set_faults(|faults| faults.loads_first = true);
     let cast = guest.confirmed(json!({}));
     let began = Instant::now();
     tv.player_error(315);
@@ -78,6 +79,8 @@ fn a_player_that_fails_is_told_again() {
     eprintln!("a player's error: confirmed again after {:.1} s", began.elapsed().as_secs_f64());
     assert_eq!(cast.times("broken(player)"), 1, "{:#?}", cast.timeline());
     assert_eq!(tv.commands(), ["LAUNCH", "LOAD", "LOAD"]);
+    // A player that does not say yet what it loads loads what it was told.
+    assert_eq!(cast.times("taken-over"), 0, "{:#?}", cast.timeline());
 }
 
 #[test]

@@ -74,12 +74,15 @@ impl Shared {
                 if let Some(reason) = media.idle_reason {
                     status["idleReason"] = json!(reason);
                 }
+                let content = json!({"contentId": media.content, "streamType": "LIVE"});
                 if media.state == "LOADING" {
                     status["playerState"] = json!("IDLE");
-                    status["extendedStatus"] = json!({"playerState": "LOADING"});
-                }
-                if with_media {
-                    status["media"] = json!({"contentId": media.content, "streamType": "LIVE"});
+                    status["extendedStatus"] = json!({
+                        "playerState": "LOADING", "media": content,
+                        "mediaSessionId": media.session,
+                    });
+                } else if with_media {
+                    status["media"] = content;
                 }
                 status
             })
