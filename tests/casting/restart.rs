@@ -5,7 +5,10 @@ use std::time::Instant;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::house::{House, turn};
+use crate::{
+    house::{House, turn},
+    support::playlist::Playlist,
+};
 
 #[test]
 fn a_stopped_daemon_leaves_the_tv_playing_and_goes_on_where_it_was() {
@@ -53,6 +56,24 @@ fn restart(signal: Signal) {
 
     house.stage.stop();
     tv.wait_commands(&["LAUNCH", "LOAD", "STOP"]);
+}
+
+/// A player fetches a segment some time after it was announced; a refusal is an error on the screen.
+#[test]
+fn what_was_announced_before_a_restart_is_not_refused_after_it() {
+    let _turn = turn();
+    let mut house = House::with(1);
+    house.start(0, json!({})).wait_confirmed();
+    let playlist = house.tvs[0].content().replace("master.m3u8", "media.m3u8");
+    let announced = house.stage.get(&playlist);
+    let announced = Playlist::parse(&String::from_utf8_lossy(&announced.body));
+    let newest = announced.entries.last().expect("a segment");
+    let segment = playlist.replace("media.m3u8", &newest.uri);
+    assert_eq!(house.stage.get(&segment).status, 200);
+    house.stage.daemon.end(Signal::KILL);
+    let house = house.again();
+    let answer = house.stage.get(&segment);
+    assert_ne!(answer.status, 404, "{segment}: {answer:?}");
 }
 
 #[test]
