@@ -14,6 +14,7 @@ mod announced;
 mod configured;
 mod network;
 mod obstacles;
+mod playing;
 mod program;
 mod tv;
 

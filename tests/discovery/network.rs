@@ -130,6 +130,25 @@ impl House {
         self.tvs.ip(&format!("address flush dev {CABLE}"));
     }
 
+    /// The TVs' side of the cable loses its signal, as when Wi-Fi goes.
+    #[track_caller]
+    pub(crate) fn unplug(&self) {
+        self.tvs.ip(&format!("link set {CABLE} down"));
+    }
+
+    #[track_caller]
+    pub(crate) fn plug_in(&self) {
+        self.tvs.ip(&format!("link set {CABLE} up"));
+    }
+
+    /// Takes one of the TVs' two addresses away; the other one stays.
+    #[track_caller]
+    pub(crate) fn move_tv(&self, from: &str, to: &str) {
+        self.tvs.ip(&format!("address delete {from}/24 dev {CABLE}"));
+        // It goes along with the first one in the kernel's list.
+        self.tvs.ip(&format!("address replace {to}/24 dev {CABLE}"));
+    }
+
     #[track_caller]
     pub(crate) fn let_tvs_speak(&self) {
         self.tvs.ip(&format!("address add {TV_ADDRESS}/24 dev {CABLE}"));

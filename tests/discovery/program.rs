@@ -31,12 +31,17 @@ pub(crate) struct Program<'a> {
 impl<'a> Program<'a> {
     #[track_caller]
     pub(crate) fn start(namespace: &'a Namespace, config: &str) -> Self {
+        Self::start_on(namespace, "127.0.0.1:0", config)
+    }
+
+    #[track_caller]
+    pub(crate) fn start_on(namespace: &'a Namespace, listen: &str, config: &str) -> Self {
         let directory = tempfile::tempdir().expect("making a directory");
         let file = directory.path().join("test.toml");
         fs::write(&file, config).expect("writing a configuration");
         let mut command = Command::new(PROGRAM);
         command
-            .args(["daemon", "--listen", "127.0.0.1:0", "--config"])
+            .args(["daemon", "--listen", listen, "--config"])
             .arg(&file)
             .env("RUNTIME_DIRECTORY", directory.path().join("run"))
             .env("STATE_DIRECTORY", directory.path().join("state"));
@@ -44,11 +49,22 @@ impl<'a> Program<'a> {
         Self { namespace, daemon, _directory: directory }
     }
 
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let answer = self.namespace.within(|| self.daemon.get(path));
+        answer.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let answer = self.namespace.within(|| self.daemon.post(path, body));
+        answer.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+    }
+
     /// The answer to `GET /devices`.
     #[track_caller]
     pub(crate) fn devices(&self) -> Vec<Value> {
-        let answer = self.namespace.within(|| self.daemon.get("devices"));
-        list(answer.expect("GET /devices"))
+        list(self.get("devices"))
     }
 
     /// Waits until the list of devices is as it should be.
