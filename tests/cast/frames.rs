@@ -8,7 +8,10 @@ use serde_json::json;
 
 use crate::{
     core::{Core, wait_for},
-    scripted::{CONNECTION, Envelope, Faults, HEARTBEAT, MEDIA, RECEIVER, ScriptedTv, frame},
+    scripted::{
+        Faults, ScriptedTv,
+        wire::{CONNECTION, Envelope, HEARTBEAT, MEDIA, RECEIVER, frame},
+    },
 };
 
 const LONGEST: usize = 64 * 1024;

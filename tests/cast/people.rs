@@ -89,6 +89,19 @@ async fn a_person_switches_the_tv_to_standby() {
     let view = core.receiver("standby", |view| view.standby == Some(true)).await;
     assert_eq!(view.active_input, Some(false));
     assert!(app(&view).is_some_and(|app| app.is_player));
+    tv.wake();
+    core.receiver("an end of standby", |view| view.standby == Some(false)).await;
+}
+
+#[tokio::test]
+async fn a_person_looks_at_another_input() {
+    let tv = ScriptedTv::start();
+    let mut core = Core::playing(&tv).await;
+    for to_us in [false, true] {
+        tv.switch_input(to_us);
+        let view = core.receiver("input", |view| view.active_input == Some(to_us)).await;
+        assert_eq!(view.standby, Some(false));
+    }
 }
 
 #[tokio::test]

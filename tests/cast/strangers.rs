@@ -14,7 +14,7 @@ use dashboard_cast::cast::google::{self, ConnectError, Lost, Timing};
 
 use crate::{
     core::{Core, timing},
-    scripted::{Faults, ScriptedTv, make_certificate},
+    scripted::{Faults, ScriptedTv, certificate::make_certificate},
 };
 
 const SHORT: Duration = Duration::from_millis(500);

@@ -222,7 +222,7 @@ async fn a_stream_that_breaks_or_ends_says_which() {
 
 #[tokio::test]
 async fn a_tv_without_a_list_of_apps_runs_nothing() {
-    let mut tv = ScriptedTv::start_with(Faults { no_list: true, ..Faults::default() });
+    let tv = ScriptedTv::start_with(Faults { no_list: true, ..Faults::default() });
     tv.reboot();
     tv.clear_screen();
     let mut core = Core::connect(&tv).await;
@@ -256,7 +256,7 @@ async fn a_player_that_answers_nothing_is_asked_again_and_reports_when_it_does()
 
 #[tokio::test]
 async fn a_reboot_ends_the_link_and_the_next_one_finds_the_idle_screen() {
-    let mut tv = ScriptedTv::start();
+    let tv = ScriptedTv::start();
     let core = Core::playing(&tv).await;
     tv.power_off();
     let lost = core.lost().await;
@@ -271,7 +271,7 @@ async fn a_reboot_ends_the_link_and_the_next_one_finds_the_idle_screen() {
 
 #[tokio::test]
 async fn a_tv_comes_back_at_another_address() {
-    let mut tv = ScriptedTv::start();
+    let tv = ScriptedTv::start();
     let core = Core::playing(&tv).await;
     tv.power_off();
     core.lost().await;

@@ -10,7 +10,10 @@ use serde_json::json;
 
 use crate::{
     core::{Core, PATIENCE, URL, app, load, timing, wait_for},
-    scripted::{CONNECTION, Faults, HEARTBEAT, IDLE_SCREEN, PLAYER, RECEIVER, ScriptedTv},
+    scripted::{
+        Faults, ScriptedTv,
+        wire::{CONNECTION, HEARTBEAT, IDLE_SCREEN, PLAYER, RECEIVER},
+    },
 };
 
 #[tokio::test]

@@ -16,12 +16,11 @@ mod churn;
 mod inspector;
 mod lifecycle;
 mod netdata;
-mod pages;
-mod playlist;
 mod popup;
 mod remains;
-mod stage;
 mod truth;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::{pages, playlist, stage};

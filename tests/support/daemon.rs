@@ -32,15 +32,17 @@ impl Daemon {
     /// Starts `program VERB --listen 127.0.0.1:PORT` and waits until it answers.
     #[track_caller]
     pub(crate) fn start(program: &str, verb: &str) -> Self {
+        Self::start_with(Command::new(program).arg(verb))
+    }
+
+    /// As [`Daemon::start`], with `command` as it would be without `--listen`.
+    #[track_caller]
+    pub(crate) fn start_with(command: &mut Command) -> Self {
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let mut daemon = Self::spawn(Command::new(program).args([
-            verb,
-            "--listen",
-            &format!("127.0.0.1:{port}"),
-        ]));
+        let mut daemon = Self::spawn(command.args(["--listen", &format!("127.0.0.1:{port}")]));
         daemon.move_to(&format!("127.0.0.1:{port}"));
         daemon.wait_for("an answer from GET /status", |daemon| {
             daemon.get("status").is_ok().then_some(())

@@ -74,12 +74,15 @@ impl Shared {
                 if let Some(reason) = media.idle_reason {
                     status["idleReason"] = json!(reason);
                 }
+                let content = json!({"contentId": media.content, "streamType": "LIVE"});
                 if media.state == "LOADING" {
                     status["playerState"] = json!("IDLE");
-                    status["extendedStatus"] = json!({"playerState": "LOADING"});
-                }
-                if with_media {
-                    status["media"] = json!({"contentId": media.content, "streamType": "LIVE"});
+                    status["extendedStatus"] = json!({
+                        "playerState": "LOADING", "media": content,
+                        "mediaSessionId": media.session,
+                    });
+                } else if with_media {
+                    status["media"] = content;
                 }
                 status
             })
@@ -226,6 +229,11 @@ impl Shared {
         if let Some(mut answer) = self.faults.load_answer.clone() {
             answer["requestId"] = json!(request);
             answers.push(answer);
+            return answers;
+        }
+        let stated = body["media"].get("hlsSegmentFormat").is_some();
+        if stated && self.faults.fails_when_format_is_stated {
+            answers.push(json!({"type": "LOAD_FAILED", "requestId": request}));
             return answers;
         }
         if let Some(media) = &mut self.state.media {

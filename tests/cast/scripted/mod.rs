@@ -5,9 +5,9 @@
 //! kind can have one; all methods return at once.
 
 mod answers;
-mod certificate;
+pub(crate) mod certificate;
 mod server;
-mod wire;
+pub(crate) mod wire;
 
 use std::{
     io,
@@ -20,10 +20,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{runtime, sync::mpsc};
 
-pub(crate) use certificate::make_certificate;
-pub(crate) use wire::{
-    CONNECTION, Envelope, HEARTBEAT, IDLE_SCREEN, MEDIA, PLAYER, RECEIVER, frame,
-};
+use wire::{CONNECTION, Envelope, HEARTBEAT, IDLE_SCREEN, MEDIA, PLAYER, RECEIVER};
 
 /// Something that a sender said to the TV.
 #[derive(Clone, Debug)]
@@ -101,6 +98,8 @@ pub(crate) struct Faults {
     pub(crate) asks_permission: bool,
     /// Answers LOAD with this message, without its `requestId`.
     pub(crate) load_answer: Option<Value>,
+    /// Fails to LOAD what states the format of its segments, as players of one age do.
+    pub(crate) fails_when_format_is_stated: bool,
     /// Says this ERROR before the answer to LOAD.
     pub(crate) error_code: Option<i64>,
     /// Goes through "IDLE, but LOADING" before it plays.
@@ -130,6 +129,7 @@ enum Order {
 }
 
 struct Shared {
+    address: SocketAddr,
     state: State,
     faults: Faults,
     calls: Vec<Call>,
@@ -142,7 +142,6 @@ struct Shared {
 }
 
 pub(crate) struct ScriptedTv {
-    address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
     orders: mpsc::UnboundedSender<Order>,
     thread: Option<thread::JoinHandle<()>>,
@@ -158,6 +157,7 @@ impl ScriptedTv {
     #[track_caller]
     pub(crate) fn start_with(faults: Faults) -> Self {
         let mut shared = Shared {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
             state: State {
                 app: None,
                 media: None,
@@ -190,11 +190,12 @@ impl ScriptedTv {
             }
         });
         let address = address.recv().expect("the TV's address");
-        Self { address, shared, orders, thread: Some(thread) }
+        shared.lock().expect("the TV").address = address;
+        Self { shared, orders, thread: Some(thread) }
     }
 
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.lock().address
     }
 
     pub(crate) fn state(&self) -> State {
@@ -265,6 +266,17 @@ impl ScriptedTv {
         self.change_receiver(|state| {
             (state.standby, state.active_input) = (Some(true), Some(false));
         });
+    }
+
+    pub(crate) fn wake(&self) {
+        self.change_receiver(|state| {
+            (state.standby, state.active_input) = (Some(false), Some(true));
+        });
+    }
+
+    /// The TV shows what is at another of its sockets, or us again.
+    pub(crate) fn switch_input(&self, to_us: bool) {
+        self.change_receiver(|state| state.active_input = Some(to_us));
     }
 
     /// The person says whether the launch that waits may go on.
@@ -339,18 +351,18 @@ impl ScriptedTv {
 
     /// Back, with the idle screen, at the same address or at another one of the loopback.
     #[track_caller]
-    pub(crate) fn power_on(&mut self, address: SocketAddr) {
+    pub(crate) fn power_on(&self, address: SocketAddr) {
         self.lock().open(IDLE_SCREEN, "Backdrop");
         let (done, wait) = std_mpsc::channel();
         self.order(Order::On(address, done));
         wait.recv().expect("the TV").expect("listening again");
-        self.address = address;
+        self.lock().address = address;
     }
 
     #[track_caller]
-    pub(crate) fn reboot(&mut self) {
+    pub(crate) fn reboot(&self) {
         self.power_off();
-        self.power_on(self.address);
+        self.power_on(self.address());
     }
 
     fn change_media(&self, change: impl FnOnce(&mut Media)) {

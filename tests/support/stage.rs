@@ -10,16 +10,15 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use ureq::Agent;
+use ureq::{Agent, Body, http::Response};
+use url::Url;
 
-use crate::{
+use super::{
+    clock::Picture,
+    daemon::Daemon,
     playlist::{Playlist, gap},
-    support::{
-        clock::Picture,
-        daemon::Daemon,
-        processes::{Process, family},
-        wait::wait_for,
-    },
+    processes::{Process, family},
+    wait::wait_for,
 };
 
 /// For what takes a second or two on a machine that has nothing else to do.
@@ -31,12 +30,13 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A daemon with a runtime directory of its own.
+/// A daemon with directories of its own.
 #[derive(Debug)]
 pub(crate) struct Stage {
     // Fields are dropped in this order: the daemon ends before its directory goes.
     pub(crate) daemon: Daemon,
     pub(crate) directory: TempDir,
+    config: String,
     agent: Agent,
 }
 
@@ -49,6 +49,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    #[track_caller]
+    fn read(url: &Url, answer: Result<Response<Body>, ureq::Error>) -> Self {
+        let mut response = answer.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let kind = response.headers().get("content-type");
+        Self {
+            status: response.status().as_u16(),
+            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
+            body: response.body_mut().read_to_vec().expect("a body"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -65,13 +76,21 @@ impl Stage {
 
     #[track_caller]
     pub(crate) fn set_in(directory: TempDir, config: &str) -> Self {
-        let file = directory.path().join("test.toml");
         // No test asks around in the network that it happens to run in.
-        let config = format!("{config}\n[devices]\ndiscover = false\n");
-        fs::write(&file, config).expect("writing a configuration");
+        let config = match config.contains("[devices]") {
+            true => config.to_owned(),
+            false => format!("{config}\n[devices]\ndiscover = false\n"),
+        };
+        Self::set_on(0, directory, config)
+    }
+
+    #[track_caller]
+    fn set_on(port: u16, directory: TempDir, config: String) -> Self {
+        let file = directory.path().join("test.toml");
+        fs::write(&file, &config).expect("writing a configuration");
         let daemon = Daemon::launch(
             Command::new(env!("CARGO_BIN_EXE_dashboard-cast"))
-                .args(["daemon", "--listen", "127.0.0.1:0", "--config"])
+                .args(["daemon", "--listen", &format!("127.0.0.1:{port}"), "--config"])
                 .arg(&file)
                 .env("RUNTIME_DIRECTORY", directory.path().join("run"))
                 .env("STATE_DIRECTORY", directory.path().join("state")),
@@ -81,14 +100,15 @@ impl Stage {
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
-        Self { daemon, directory, agent }
+        Self { daemon, directory, config, agent }
     }
 
-    /// Another daemon in the place of one that has ended.
+    /// Another daemon in the place of one that has ended, at the same address.
     #[track_caller]
     pub(crate) fn again(self) -> Self {
+        let port = self.daemon.url("").port().expect("a port");
         drop(self.daemon);
-        Self::set_in(self.directory, "")
+        Self::set_on(port, self.directory, self.config)
     }
 
     /// Where the daemon keeps what belongs to running sessions.
@@ -115,27 +135,20 @@ impl Stage {
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Answer {
         let url = self.daemon.url(path);
-        let mut response =
-            self.agent.get(url.as_str()).call().unwrap_or_else(|error| panic!("{url}: {error}"));
-        let kind = response.headers().get("content-type");
-        Answer {
-            status: response.status().as_u16(),
-            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
-            body: response.body_mut().read_to_vec().expect("a body"),
-        }
+        Answer::read(&url, self.agent.get(url.as_str()).call())
+    }
+
+    #[track_caller]
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        let url = self.daemon.url(path);
+        Answer::read(&url, self.agent.delete(url.as_str()).call())
     }
 
     #[track_caller]
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         let url = self.daemon.url(path);
         let request = self.agent.post(url.as_str()).content_type("application/json");
-        let mut response = request.send(body).unwrap_or_else(|error| panic!("{url}: {error}"));
-        let kind = response.headers().get("content-type");
-        Answer {
-            status: response.status().as_u16(),
-            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
-            body: response.body_mut().read_to_vec().expect("a body"),
-        }
+        Answer::read(&url, request.send(body))
     }
 
     /// Starts a session as small as they come, unless `request` says otherwise.
@@ -151,6 +164,14 @@ impl Stage {
     #[track_caller]
     pub(crate) fn open(&self, url: &str) -> Session<'_> {
         self.start(json!({ "url": url }))
+    }
+
+    /// One that was started before.
+    #[track_caller]
+    pub(crate) fn session(&self, id: &str) -> Session<'_> {
+        let answer = self.get(&format!("sessions/{id}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Session::new(self, &answer.json())
     }
 
     #[track_caller]

@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 
-use crate::support::{clock::Picture, files::Files};
+use super::{clock::Picture, files::Files};
 
 /// How one address answers.
 #[derive(Clone, Debug)]
