@@ -20,7 +20,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{runtime, sync::mpsc};
 
-pub(crate) use certificate::make_certificate;
+pub(crate) use certificate::{Validity, make_certificate};
 pub(crate) use wire::{
     CONNECTION, Envelope, HEARTBEAT, IDLE_SCREEN, MEDIA, PLAYER, RECEIVER, frame,
 };
