@@ -14,7 +14,10 @@ use dashboard_cast::cast::google::{self, ConnectError, Lost, Timing};
 
 use crate::{
     core::{Core, timing},
-    scripted::{Faults, ScriptedTv, certificate::make_certificate},
+    scripted::{
+        Faults, ScriptedTv,
+        certificate::{Validity, make_certificate},
+    },
 };
 
 const SHORT: Duration = Duration::from_millis(500);
@@ -86,40 +89,40 @@ async fn a_tv_that_does_not_say_what_runs_on_it() {
 
 #[tokio::test]
 async fn a_server_of_https() {
-    let server = Server::start("rsa:2048", "-days 2", "-www");
+    let server = Server::start("rsa:2048", "-sha256", Validity::Now, "-www");
     // It takes the frame for a request and answers in its own way, or waits for the rest of one.
     let error = error(server.address).await;
     assert!(matches!(error, ConnectError::FirstLook { .. }), "{error:?}");
 }
 
 /// A handshake is over when the error is about what comes after it.
-async fn check_handshake(key: &str, certificate: &str, options: &str) {
-    let server = Server::start(key, certificate, options);
+async fn check_handshake(key: &str, digest: &str, validity: Validity, options: &str) {
+    let server = Server::start(key, digest, validity, options);
     let error = error(server.address).await;
     let passed = matches!(error, ConnectError::FirstLook { source: Lost::NoStatus(_), .. });
-    assert!(passed, "{key} {certificate} {options}: {error:?}");
+    assert!(passed, "{key} {digest} {validity:?} {options}: {error:?}");
 }
 
 #[tokio::test]
 async fn a_certificate_of_version_1_with_sha1() {
-    check_handshake("rsa:2048", "-sha1 -days 2", "-tls1_2").await;
-    check_handshake("rsa:2048", "-sha1 -days 2", "-tls1_3").await;
+    check_handshake("rsa:2048", "-sha1", Validity::Now, "-tls1_2").await;
+    check_handshake("rsa:2048", "-sha1", Validity::Now, "-tls1_3").await;
 }
 
 #[tokio::test]
 async fn a_certificate_with_a_key_of_1024_bits() {
-    check_handshake("rsa:1024", "-sha1 -days 2", "-tls1_2").await;
-    check_handshake("rsa:1024", "-sha256 -days 2", "-tls1_3").await;
+    check_handshake("rsa:1024", "-sha1", Validity::Now, "-tls1_2").await;
+    check_handshake("rsa:1024", "-sha256", Validity::Now, "-tls1_3").await;
 }
 
 #[tokio::test]
 async fn a_certificate_that_has_expired() {
-    check_handshake("rsa:2048", "-sha256 -days -1", "-tls1_2").await;
+    check_handshake("rsa:2048", "-sha256", Validity::Past, "-tls1_2").await;
 }
 
 #[tokio::test]
 async fn a_tv_that_signs_its_handshake_with_sha1() {
-    check_handshake("rsa:2048", "-sha1 -days 2", "-tls1_2 -sigalgs RSA+SHA1").await;
+    check_handshake("rsa:2048", "-sha1", Validity::Now, "-tls1_2 -sigalgs RSA+SHA1").await;
 }
 
 /// A TLS server that is no TV, with whatever certificate.
@@ -131,9 +134,9 @@ struct Server {
 
 impl Server {
     #[track_caller]
-    fn start(key: &str, certificate: &str, options: &str) -> Self {
+    fn start(key: &str, digest: &str, validity: Validity, options: &str) -> Self {
         let directory = tempfile::tempdir().expect("making a directory");
-        make_certificate(directory.path(), key, certificate);
+        make_certificate(directory.path(), key, digest, validity);
         let (server, address) = Self::spawn(directory.path(), options);
         Self { server, address, _directory: directory }
     }

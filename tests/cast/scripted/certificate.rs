@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{
 /// One certificate for all TVs of a test run: making an RSA key takes a while.
 pub(super) static CONFIG: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("making a directory");
-    make_certificate(directory.path(), "rsa:2048", "-sha1 -days 2");
+    make_certificate(directory.path(), "rsa:2048", "-sha1", Validity::Now);
     let key = PrivateKeyDer::from_pem_file(directory.path().join("key.pem")).expect("a key");
     let certificate =
         CertificateDer::from_pem_file(directory.path().join("certificate.pem")).expect("one");
@@ -42,16 +42,31 @@ impl ResolvesServerCert for Always {
     }
 }
 
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validity {
+    Now,
+    Past,
+}
+
 /// Makes `key.pem` and `certificate.pem`: X.509 version 1, signed with its own key, as TVs do it.
 #[track_caller]
-pub(crate) fn make_certificate(directory: &Path, key: &str, options: &str) {
+pub(crate) fn make_certificate(directory: &Path, key: &str, digest: &str, validity: Validity) {
     let run = |arguments: &str| openssl(directory, arguments);
     run(&format!("req -new -newkey {key} -nodes -keyout key.pem -subj /CN=tv -out request.pem"));
-    run(&format!("x509 -req -in request.pem -signkey key.pem {options} -out certificate.pem"));
-    if !run("x509 -in certificate.pem -noout -text").contains("Version: 1 ") {
-        // Newer ones make version 3 unless told otherwise, older ones do not know the option.
-        run(&format!("req -x509 -x509v1 -key key.pem -subj /CN=tv {options} -out certificate.pem"));
-    }
+    let sign = if run("version").starts_with("OpenSSL 3.0.") {
+        let days = if validity == Validity::Now { "2" } else { "-1" };
+        format!("x509 -req -in request.pem -signkey key.pem -days {days}")
+    } else {
+        // Later ones make version 3 unless told otherwise, and with the extensions of the usual
+        // configuration even then; and they refuse a number of days below zero.
+        let dates = match validity {
+            Validity::Now => "-days 2",
+            Validity::Past => "-not_before 20240101000000Z -not_after 20240102000000Z",
+        };
+        format!("req -x509 -x509v1 -config /dev/null -key key.pem -subj /CN=tv {dates}")
+    };
+    run(&format!("{sign} {digest} -out certificate.pem"));
     let made = run("x509 -in certificate.pem -noout -text");
     assert!(made.contains("Version: 1 "), "{made}");
 }
