@@ -58,6 +58,8 @@ impl Children {
         let (ours, theirs) = wire::pair()?;
         let mut command = Command::new(&self.program);
         command.arg("worker").args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        // A terminal sends Ctrl-C to a whole process group; workers end when the daemon says so.
+        command.process_group(0);
         give(&mut command, theirs);
         let mut child = command.spawn()?;
         let (link, Tasks { closing, mut hearing }) = serve(ours, what)?;

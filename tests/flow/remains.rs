@@ -7,7 +7,10 @@ use rustix::process::Signal;
 use crate::{
     pages::{Pages, plain},
     stage::{PATIENCE, Stage, turn},
-    support::{processes::Process, wait::wait_for},
+    support::{
+        processes::{Process, interrupt_group},
+        wait::wait_for,
+    },
 };
 
 #[test]
@@ -20,6 +23,22 @@ fn sigterm_takes_running_sessions_along() {
 fn a_killed_daemon_takes_running_sessions_along() {
     let status = end_with_a_running_session(Signal::KILL);
     assert!(!status.success(), "{status}");
+}
+
+#[test]
+fn ctrl_c_on_a_terminal_leaves_the_workers_to_the_daemon() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", plain(""));
+    let mut stage = Stage::set("");
+    stage.open(&pages.url("board")).wait_live();
+    let family = stage.family();
+    interrupt_group(stage.daemon.id(), &family);
+    let status = stage.daemon.end(Signal::INT);
+    assert!(status.success(), "{status}");
+    let log = stage.daemon.log();
+    assert!(!log.contains("signal:"), "a worker did not end by itself:\n{log}");
+    check_gone(&stage, &family);
 }
 
 #[track_caller]

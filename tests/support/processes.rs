@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) struct Process {
     pub(crate) id: u32,
     parent: u32,
+    group: u32,
     started: u64,
     ended: bool,
     /// The command line, arguments separated by spaces.
@@ -23,6 +24,7 @@ impl Process {
         Some(Self {
             id,
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
             ended: matches!(*fields.first()?, "Z" | "X"),
             command: words(id, "cmdline"),
@@ -38,9 +40,22 @@ impl Process {
     #[track_caller]
     pub(crate) fn kill(&self) {
         assert!(self.is_alive(), "it has ended before it could be killed: {self:?}");
-        let id = i32::try_from(self.id).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, Signal::KILL).expect("killing a process of this test");
+        kill_process(pid(self.id), Signal::KILL).expect("killing a process of this test");
     }
+}
+
+/// Sends SIGINT to those of `family` that are in the process group of `leader`, as a terminal does for
+/// Ctrl-C.
+#[track_caller]
+pub(crate) fn interrupt_group(leader: u32, family: &[Process]) {
+    let group = Process::read(leader).expect("a running process").group;
+    for process in family.iter().filter(|process| process.group == group) {
+        kill_process(pid(process.id), Signal::INT).expect("interrupting a process of this test");
+    }
+}
+
+fn pid(id: u32) -> Pid {
+    i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
 /// Everything that process `root` has started, however indirectly, and everything that names `mark`
