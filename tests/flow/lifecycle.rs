@@ -97,7 +97,7 @@ fn targets_run_side_by_side_and_within_one_the_newest_wins() {
         stage.post("start", &json!({"url": pages.url("first"), "target": "loft"}).to_string());
     let problem = refused.json();
     assert_eq!((refused.status, &*refused.kind), (503, "application/problem+json"), "{refused:?}");
-    assert!(problem["detail"].as_str().unwrap().contains("2 sessions"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("2 pages"), "{problem}");
     kitchen.wait_live();
     assert_eq!(kitchen.picture().stain(COLOUR), None);
     assert_eq!(hall.picture().stain(second), None);
