@@ -26,6 +26,11 @@ const START: Duration = Duration::from_secs(60);
 /// Ending a renderer takes milliseconds; when it takes longer, the next page is tried anyway.
 const RENDERER_END: Duration = Duration::from_secs(2);
 
+/// Chromium begins to draw a dialog's box before it tells us of the dialog, so pages get their answer
+/// without one: what a box gives that somebody closes.
+const NO_DIALOGS: &str =
+    "alert = () => {}; confirm = () => false; prompt = () => null; print = () => {};";
+
 /// Why the page cannot be driven any longer.
 #[derive(Debug, Error)]
 pub enum PageError {
@@ -280,6 +285,7 @@ fn always(answers: &Answers) -> Vec<Call> {
         // Dashboards pause themselves when nobody seems to look.
         Call::new("Emulation.setFocusEmulationEnabled", on()),
         Call::new("Page.setInterceptFileChooserDialog", on()),
+        Call::new("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NO_DIALOGS })),
         Call::new("Browser.setDownloadBehavior", json!({ "behavior": "deny" })),
     ];
     if answers.decides_certificates() {
