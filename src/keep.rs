@@ -6,14 +6,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use tempfile::NamedTempFile;
 
 use crate::{
     ids::{DeviceId, SessionId},
@@ -22,17 +22,19 @@ use crate::{
 
 const SESSIONS: &str = "sessions.json";
 const TVS: &str = "tvs.json";
+const LOCK: &str = "lock";
 
 /// The files of one state directory. Each change is written before it counts.
 #[derive(Debug)]
 pub struct Files {
     directory: PathBuf,
     kept: Mutex<Kept>,
+    /// Held as long as this lives.
+    _lock: File,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
-    /// In the order of their start.
     sessions: Vec<Order>,
     tvs: BTreeMap<DeviceId, Memory>,
 }
@@ -42,28 +44,46 @@ impl Files {
     /// aside and said so in the log.
     ///
     /// # Errors
-    /// The directory cannot be made or read.
+    /// The directory cannot be made or read, or another daemon keeps its sessions there.
     pub fn open(directory: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&directory)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        let lock = private(&directory.join(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another daemon keeps its sessions there",
+            ),
+            TryLockError::Error(error) => error,
+        })?;
         let kept =
             Kept { sessions: read(&directory.join(SESSIONS))?, tvs: read(&directory.join(TVS))? };
-        Ok(Self { directory, kept: Mutex::new(kept) })
+        Ok(Self { directory, kept: Mutex::new(kept), _lock: lock })
     }
 
     fn write(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
-        // For its owner only from the start.
-        let mut file = NamedTempFile::new_in(&self.directory)?;
+        let new = self.directory.join(format!("{name}.new"));
+        let mut file = private(&new)?;
+        file.set_len(0)?;
         serde_json::to_writer_pretty(&mut file, content)?;
         file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(self.directory.join(name)).map_err(|error| error.error)?;
-        File::open(&self.directory)?.sync_all()
+        file.sync_all()?;
+        fs::rename(new, self.directory.join(name))?;
+        // The new file is there. Not every file system can promise that it still is after a crash.
+        if let Err(error) = File::open(&self.directory).and_then(|directory| directory.sync_all()) {
+            tracing::debug!(%error, "the state directory cannot be synchronised");
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // Each change is whole before anything can go wrong.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A file for its owner only, from the start.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {
@@ -90,15 +110,15 @@ impl Keeper for Files {
 
     fn remember(&self, device: &DeviceId, memory: &Memory) -> io::Result<()> {
         let mut kept = self.lock();
-        let mut tvs = kept.tvs.clone();
-        tvs.insert(device.clone(), memory.clone());
-        self.write(TVS, &tvs)?;
-        kept.tvs = tvs;
-        Ok(())
+        // This daemon knows it also when the disk refuses.
+        kept.tvs.insert(device.clone(), memory.clone());
+        self.write(TVS, &kept.tvs)
     }
 
     fn orders(&self) -> Vec<Order> {
-        self.lock().sessions.clone()
+        let mut orders = self.lock().sessions.clone();
+        orders.sort_by_key(|order| order.started_at);
+        orders
     }
 
     fn keep(&self, order: &Order) -> io::Result<()> {
@@ -106,7 +126,13 @@ impl Keeper for Files {
         if kept.sessions.contains(order) {
             return Ok(());
         }
-        let others = kept.sessions.iter().filter(|other| other.id != order.id);
+        // One of the same target or on the same TV is replaced by it, also when it could not be gone
+        // on with.
+        let tv = |order: &Order| order.spec.cast.as_ref().map(|cast| cast.tv.id.clone());
+        let stays = |other: &&Order| {
+            other.id != order.id && other.spec.target != order.spec.target && tv(other) != tv(order)
+        };
+        let others = kept.sessions.iter().filter(stays);
         let sessions: Vec<_> = others.chain([order]).cloned().collect();
         self.write(SESSIONS, &sessions)?;
         kept.sessions = sessions;
@@ -138,9 +164,9 @@ mod tests {
         session::{Defaults, Quality, StartRequest, tv::TvChoice},
     };
 
-    fn order(url: &str) -> Order {
+    fn order(url: &str, tv: &str) -> Order {
         let tv = TvChoice {
-            id: DeviceId::new("10.0.0.1:8009"),
+            id: DeviceId::new(tv),
             name: "kitchen".to_owned(),
             best: Quality::default(),
         };
@@ -165,18 +191,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let files = Files::open(state.clone()).unwrap();
-        let (one, other) = (order("http://one/"), order("http://other/"));
+        let (one, other) = (order("http://one/", "hall"), order("http://other/", "loft"));
         files.keep(&one).unwrap();
         files.keep(&other).unwrap();
         let tv = DeviceId::new("tv");
         let memory = Memory { had_screen: true, ..Memory::default() };
         files.remember(&tv, &memory).unwrap();
+        assert_eq!(Files::open(state.clone()).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        drop(files);
         let again = Files::open(state.clone()).unwrap();
         assert_eq!(again.orders(), [one.clone(), other.clone()]);
         assert_eq!(again.memory(&tv), memory);
         assert_eq!(again.memory(&DeviceId::new("another")), Memory::default());
         again.forget(&one.id).unwrap();
-        assert_eq!(Files::open(state.clone()).unwrap().orders(), [other]);
+        let next = order("http://next/", "loft");
+        again.keep(&next).unwrap();
+        drop(again);
+        let again = Files::open(state.clone()).unwrap();
+        assert_eq!(again.orders(), [next], "it has the TV now");
         let mut names = Vec::new();
         for entry in fs::read_dir(&state).unwrap() {
             let entry = entry.unwrap();
@@ -184,7 +216,7 @@ mod tests {
             names.push(entry.file_name());
         }
         names.sort();
-        assert_eq!(names, [SESSIONS, TVS]);
+        assert_eq!(names, [LOCK, SESSIONS, TVS]);
     }
 
     #[test]
@@ -202,8 +234,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let files = Files::open(state.clone()).unwrap();
-        fs::remove_dir(&state).unwrap();
-        assert!(files.keep(&order("http://one/")).is_err());
+        fs::remove_dir_all(&state).unwrap();
+        assert!(files.keep(&order("http://one/", "hall")).is_err());
         assert_eq!(files.orders(), []);
     }
 }

@@ -63,6 +63,11 @@ impl Tvs for Receivers {
         Box::pin(self.reach(device))
     }
 
+    fn are_same(&self, one: &DeviceId, other: &DeviceId) -> bool {
+        let id = |name: &DeviceId| self.devices.get(name).map(|device| device.id);
+        one == other || id(one).is_some_and(|one| Some(one) == id(other))
+    }
+
     fn follow(&self, device: &DeviceId) -> Box<dyn Announcements> {
         Box::new(self.devices.watch(device))
     }

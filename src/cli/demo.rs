@@ -2,12 +2,10 @@
 
 use std::{
     io::{IsTerminal, Write},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
-
-use url::Host;
 
 use super::{exit::Failure, runtime};
 use crate::{
@@ -32,6 +30,7 @@ pub(super) fn run(
     listen: Option<SocketAddr>,
     quality: Option<Quality>,
 ) -> Result<(), Failure> {
+    let device = device.filter(|device| device != StartRequest::NO_DEVICE);
     let mut config = Config::default();
     config.http.listen = listen.unwrap_or(match device {
         // A TV fetches the stream from another machine.
@@ -70,8 +69,8 @@ pub(super) fn run(
 
 /// The TV at this address, if it is one.
 fn address_of(device: &str) -> Option<StaticDevice> {
-    let entry: StaticDevice = device.parse().ok()?;
-    (entry.name.is_none() && !matches!(entry.host, Host::Domain(_))).then_some(entry)
+    let is_address = device.parse::<IpAddr>().is_ok() || device.parse::<SocketAddr>().is_ok();
+    is_address.then(|| device.parse().ok())?
 }
 
 #[expect(clippy::print_stdout, reason = "where to watch is the command's result")]

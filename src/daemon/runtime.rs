@@ -7,6 +7,8 @@ use std::{
 
 use rustix::process::{getpid, getuid};
 
+use crate::session::Snapshot;
+
 /// Removed with everything in it when dropped.
 #[derive(Debug)]
 pub(super) struct RuntimeDirectory(PathBuf);
@@ -47,8 +49,12 @@ impl Drop for RuntimeDirectory {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             tracing::warn!(%error, path = %self.0.display(), "removing the runtime directory");
         }
-        // Ours as well when no other daemon is in it; if one is, that fails, as it should.
-        self.0.parent().map(fs::remove_dir);
+        // Ours as well when nobody else is in it, and no stream that goes on; else that fails, as it
+        // should.
+        if let Some(base) = self.0.parent() {
+            let _ = fs::remove_dir(base.join("streams"));
+            let _ = fs::remove_dir(base);
+        }
     }
 }
 
@@ -58,6 +64,26 @@ pub fn state_directory() -> Option<PathBuf> {
     given("STATE_DIRECTORY")
         .or_else(|| Some(given("XDG_STATE_HOME")?.join("dashboard-cast")))
         .or_else(|| Some(given("HOME")?.join(".local/state/dashboard-cast")))
+}
+
+/// Where streams leave what the players of a killed daemon may still ask the next one for. In memory,
+/// as other things of the runtime: what a reboot loses, players have lost as well.
+pub(super) fn trail_directory() -> PathBuf {
+    base().join("streams")
+}
+
+/// Removes the trails of all other sessions; nobody will go on with those.
+pub(super) fn remove_trails(directory: &Path, sessions: &[Snapshot]) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if sessions.iter().any(|session| name == session.id.as_str()) {
+            continue;
+        }
+        if let Err(error) = fs::remove_dir_all(entry.path()) {
+            tracing::warn!(%error, path = %entry.path().display(), "removing an old stream's files");
+        }
+    }
 }
 
 fn given(name: &str) -> Option<PathBuf> {

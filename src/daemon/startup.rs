@@ -8,7 +8,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{parts::Parts, runtime::RuntimeDirectory};
+use super::{
+    parts::Parts,
+    runtime::{RuntimeDirectory, remove_trails, trail_directory},
+};
 use crate::{
     cast::{Devices, Discovery, Receivers},
     config::{Config, PagePolicy},
@@ -88,7 +91,10 @@ impl Daemon {
         let keeper = state.map(open_state).transpose()?;
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
-        let library = Arc::new(Library::new(config.stream.window, config.stream.memory));
+        // Only what a next daemon could go on with leaves a trail.
+        let trails = keeper.is_some().then(trail_directory);
+        let library =
+            Arc::new(Library::new(config.stream.window, config.stream.memory, trails.clone()));
         let rules = Rules {
             defaults: Defaults {
                 quality: config.sessions.quality,
@@ -110,7 +116,10 @@ impl Daemon {
             keeper,
         };
         let registry = Arc::new(Registry::new(rules, outside));
-        registry.resume();
+        registry.resume().await;
+        if let Some(trails) = trails {
+            remove_trails(&trails, &registry.sessions());
+        }
         let parts = Arc::new(Parts { registry, devices });
         Ok(Self { listener, parts, library, access: Arc::new(access), discovery, runtime })
     }

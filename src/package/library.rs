@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use super::live::{LiveStream, StreamOptions};
 use crate::{
-    ids::MediaToken,
+    ids::{MediaToken, SessionId},
     session::{
         Audio,
         cast::Fetched,
@@ -25,6 +26,8 @@ use crate::{
 pub struct Library {
     retention: Duration,
     memory: usize,
+    /// Where streams leave their trails.
+    trails: Option<PathBuf>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
 }
 
@@ -67,9 +70,10 @@ impl Shelf {
 }
 
 impl Library {
-    /// Every stream gets this retention and as much memory, in bytes.
-    pub fn new(retention: Duration, memory: usize) -> Self {
-        Self { retention, memory, shelves: RwLock::default() }
+    /// Every stream gets this retention and as much memory, in bytes. Below `trails` the newest segments
+    /// of those that another daemon may go on with are kept as files.
+    pub fn new(retention: Duration, memory: usize, trails: Option<PathBuf>) -> Self {
+        Self { retention, memory, trails, shelves: RwLock::default() }
     }
 
     pub fn get(&self, token: &str) -> Option<Arc<Shelf>> {
@@ -91,6 +95,7 @@ impl Streams for Library {
         token: &MediaToken,
         audio: Audio,
         origin: Timestamp,
+        heir: Option<&SessionId>,
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
         let stream = Arc::new(LiveStream::new(StreamOptions {
@@ -99,6 +104,7 @@ impl Streams for Library {
             memory: self.memory,
             // A clock that was set back takes what it can get.
             age: Duration::try_from(age).unwrap_or_default(),
+            trail: self.trails.as_ref().zip(heir).map(|(trails, id)| trails.join(id.as_str())),
         }));
         self.put(token, Arc::clone(&stream));
         stream
@@ -123,9 +129,9 @@ mod tests {
 
     #[test]
     fn the_library_gives_streams_to_those_who_know_their_token() {
-        let library = Library::new(Duration::from_secs(60), 1 << 20);
+        let library = Library::new(Duration::from_secs(60), 1 << 20, None);
         let [token, tv, stray] = [(); 3].map(|()| MediaToken::random().unwrap());
-        library.create(&token, Audio::None, Timestamp::now());
+        library.create(&token, Audio::None, Timestamp::now(), None);
         let counted = library.share(&token, &tv);
         let [own, shared] = [&token, &tv].map(|token| library.get(token.as_str()).unwrap());
         assert!(Arc::ptr_eq(&own.stream, &shared.stream));

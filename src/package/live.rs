@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, io,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +19,7 @@ use super::{
     segmenter::{Cut, Segmenter},
     silence,
     store::{Segment, Store},
+    trail::Trail,
 };
 use crate::{
     media::{MediaTime, Packet, StreamInfo},
@@ -25,7 +27,7 @@ use crate::{
 };
 
 /// How a stream is held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamOptions {
     pub audio: Audio,
     /// How long a segment can be fetched.
@@ -35,6 +37,8 @@ pub struct StreamOptions {
     /// How long ago the stream's time began. One that goes on where a daemon before left it counts on
     /// above all that it can have counted to, so that players see it go on and not begin again.
     pub age: Duration,
+    /// Where its newest segments are kept as files, for the daemon that goes on with it.
+    pub trail: Option<PathBuf>,
 }
 
 impl StreamOptions {
@@ -74,6 +78,7 @@ pub struct LiveStream {
 }
 
 struct State {
+    trail: Option<Trail>,
     /// What the first init segment's number is.
     first_init: u32,
     /// The stream's time at its first picture.
@@ -105,6 +110,7 @@ impl LiveStream {
             audio: options.audio,
             first: first.into(),
             state: Mutex::new(State {
+                trail: options.trail.and_then(|directory| told(Trail::open(directory))),
                 first_init: first,
                 begins_at,
                 segmenter: Segmenter::default(),
@@ -147,11 +153,21 @@ impl LiveStream {
 
     pub fn init(&self, number: u32) -> Option<Bytes> {
         let state = self.lock();
-        state.inits.iter().find(|init| init.number == number).map(|init| init.bytes.clone())
+        let held = state.inits.iter().find(|init| init.number == number);
+        match held {
+            Some(init) => Some(init.bytes.clone()),
+            None => state.trail.as_ref()?.init(number),
+        }
     }
 
     pub fn segment(&self, sequence: u64) -> Option<Bytes> {
-        self.lock().store.get(sequence).map(|segment| segment.bytes.clone())
+        let state = self.lock();
+        match state.store.get(sequence) {
+            Some(segment) => Some(segment.bytes.clone()),
+            // Announced by the daemon before this one.
+            None if sequence < self.first => state.trail.as_ref()?.segment(sequence),
+            None => None,
+        }
     }
 
     /// Comes back when there is a first segment, or when none will ever be.
@@ -224,6 +240,7 @@ impl State {
         let sound = (audio == Audio::Silent).then_some(self.sound..until);
         let sequence = self.store.next();
         let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
+        self.leave(|trail| trail.keep_segment(sequence, &bytes));
         self.sound = until;
         self.bandwidth = self.bandwidth.max(bits_per_second(bytes.len(), cut.duration));
         self.store.push(Segment {
@@ -241,6 +258,25 @@ impl State {
         inits.retain(|init| Some(init.number) == newest || store.uses(init.number));
         Ok(())
     }
+}
+
+impl State {
+    /// A stream that cannot leave a trail goes on without one.
+    fn leave(&mut self, keep: impl FnOnce(&mut Trail) -> io::Result<()>) {
+        if let Some(trail) = &mut self.trail
+            && told(keep(trail)).is_none()
+        {
+            self.trail = None;
+        }
+    }
+}
+
+fn told<T>(outcome: io::Result<T>) -> Option<T> {
+    outcome
+        .inspect_err(|error| {
+            tracing::warn!(%error, "a restart will interrupt players: segments cannot be kept");
+        })
+        .ok()
 }
 
 fn after(wall: Timestamp, span: MediaTime) -> Timestamp {
@@ -296,6 +332,7 @@ impl ports::Stream for LiveStream {
         let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
         state.bandwidth = state.bandwidth.max(announced);
         state.inits.retain(|init| init.number != number);
+        state.leave(|trail| trail.keep_init(number, &bytes));
         state.inits.push_back(Init { number, info, bytes });
         Ok(())
     }
@@ -317,7 +354,12 @@ impl ports::Stream for LiveStream {
     }
 
     fn close(&self, resumes: bool) {
-        self.lock().ended = !resumes;
+        let mut state = self.lock();
+        state.ended = !resumes;
+        if !resumes && let Some(trail) = state.trail.take() {
+            told(trail.remove());
+        }
+        drop(state);
         self.progress.send_replace(None);
     }
 }
@@ -355,7 +397,7 @@ mod tests {
 
     fn live_since(age: Duration) -> Arc<LiveStream> {
         let (retention, memory) = (Duration::from_secs(60), 64 << 20);
-        let options = StreamOptions { audio: Audio::Silent, retention, memory, age };
+        let options = StreamOptions { audio: Audio::Silent, retention, memory, age, trail: None };
         let stream = Arc::new(LiveStream::new(options));
         stream.begin(info(41)).unwrap();
         stream

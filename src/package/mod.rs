@@ -10,6 +10,7 @@ mod playlist;
 mod segmenter;
 mod silence;
 mod store;
+mod trail;
 
 pub use library::{Library, Shelf};
 pub use live::{LiveStream, StreamOptions, StreamStats};

@@ -2,6 +2,7 @@
 //! wants done.
 
 use std::{
+    collections::VecDeque,
     future::{self, Future},
     io,
     net::{IpAddr, SocketAddr},
@@ -18,9 +19,10 @@ use tokio::{
 use url::Url;
 
 use super::{
-    cast::{Cast, CastView, Effect, Entry, Event, Farewell, Fetched, Memory, Now, Wanted},
+    cast::{Cast, CastView, Effect, Entry, Event, Farewell, Fetched, Memory, Now, Part, Wanted},
     ports::Keeper,
     production::ProductionView,
+    state::Links,
     tv::{Announcements, Tv, TvCommand, TvEvent, Tvs},
 };
 use crate::ids::{DeviceId, MediaToken};
@@ -47,10 +49,13 @@ pub(super) struct Tools {
     pub(super) listen: SocketAddr,
     /// The media address that only the TV is told.
     pub(super) token: MediaToken,
+    /// It goes on where the daemon before was ended; else somebody wants it, whatever was before.
+    pub(super) resumes: bool,
 }
 
 pub(super) struct Caster {
     device: DeviceId,
+    wanted: Wanted,
     cast: Cast,
     tools: Tools,
     announcements: Box<dyn Announcements>,
@@ -88,12 +93,13 @@ impl Caster {
         wanted: Wanted,
         tools: Tools,
     ) -> (Self, watch::Receiver<CastStatus>) {
-        let cast = Cast::new(Now::read(), wanted);
+        let cast = Cast::new(Now::read(), wanted.clone());
         let (status, shown) =
             watch::channel(CastStatus { view: cast.view(), timeline: Arc::default() });
         let caster = Self {
             announcements: tools.tvs.follow(&device),
             device,
+            wanted,
             cast,
             tools,
             line: Line::Down,
@@ -107,8 +113,7 @@ impl Caster {
     /// Keeps the TV until it is told how to leave it. When it comes back the TV has been told all
     /// that it was to be told.
     pub(super) async fn run(mut self, mut farewell: oneshot::Receiver<Farewell>) {
-        self.look_at_production().await;
-        self.apply(Event::Start).await;
+        self.begin().await;
         while !self.cast.is_finished() {
             match self.wake(&mut farewell).await {
                 Wake::Farewell(farewell) => self.apply(Event::Stop(farewell)).await,
@@ -125,6 +130,34 @@ impl Caster {
             }
         }
         while self.closing.join_next().await.is_some() {}
+    }
+
+    /// What is remembered of the TV is read now and not before: the cast before may have changed it.
+    async fn begin(&mut self) {
+        if let Some(keeper) = self.tools.keeper.clone() {
+            let device = self.device.clone();
+            let known = spawn_blocking(move || keeper.memory(&device)).await.unwrap_or_default();
+            self.wanted.memory =
+                if self.tools.resumes { known.clone() } else { known.clone().rearmed() };
+            if self.wanted.memory != known {
+                self.remember(self.wanted.memory.clone()).await;
+            }
+        }
+        self.cast = Cast::new(Now::read(), self.wanted.clone());
+        let (links, segments) = self.production();
+        let flows = segments > 0 && links.encoder == Part::Works;
+        self.segments = segments;
+        self.apply(Event::Page(links.page)).await;
+        self.apply(Event::Encoder(links.encoder)).await;
+        self.apply(Event::Start).await;
+        if flows {
+            self.apply(Event::Segment).await;
+        }
+    }
+
+    fn production(&mut self) -> (Links, u64) {
+        let view = self.tools.production.borrow_and_update();
+        (view.links.clone(), view.stream.as_ref().map_or(0, |stream| stream.segments))
     }
 
     async fn wake(&mut self, farewell: &mut oneshot::Receiver<Farewell>) -> Wake {
@@ -157,10 +190,7 @@ impl Caster {
     }
 
     async fn look_at_production(&mut self) {
-        let (links, segments) = {
-            let view = self.tools.production.borrow_and_update();
-            (view.links.clone(), view.stream.as_ref().map_or(0, |stream| stream.segments))
-        };
+        let (links, segments) = self.production();
         self.apply(Event::Page(links.page)).await;
         self.apply(Event::Encoder(links.encoder)).await;
         if segments > self.segments {
@@ -192,8 +222,8 @@ impl Caster {
 
     /// Tells the cast, does what it wants, tells it what came of that, until it wants nothing.
     async fn apply(&mut self, event: Event) {
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
             for effect in self.cast.handle(Now::read(), event) {
                 events.extend(self.carry_out(effect).await);
             }

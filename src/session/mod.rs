@@ -7,6 +7,7 @@ pub mod cast;
 mod caster;
 mod end;
 mod error;
+mod list;
 mod order;
 pub mod ports;
 mod production;

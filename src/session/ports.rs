@@ -210,8 +210,15 @@ pub trait Stream: Send + Sync + 'static {
 /// Makes streams and makes them findable.
 pub trait Streams: Send + Sync + 'static {
     /// A stream that can be fetched from now on under this token. `origin` is when its time began:
-    /// one that goes on after a daemon that was started again counts on from there.
-    fn create(&self, token: &MediaToken, audio: Audio, origin: Timestamp) -> Arc<dyn Stream>;
+    /// one that goes on after a daemon that was started again counts on from there. `heir` is the
+    /// session that the next daemon would go on with it for.
+    fn create(
+        &self,
+        token: &MediaToken,
+        audio: Audio,
+        origin: Timestamp,
+        heir: Option<&SessionId>,
+    ) -> Arc<dyn Stream>;
 
     /// Makes the stream of `of` findable under `token` as well, and counts what is fetched there.
     fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched>;

@@ -3,7 +3,7 @@
 //! A task owns it: it feeds the [`Machine`] with what the workers say, and does what the machine wants
 //! done.
 
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{collections::VecDeque, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -78,11 +78,12 @@ pub(super) struct Production {
 }
 
 impl Production {
-    /// `id` names its workers. The task comes back when nothing of it is left.
+    /// `id` names its workers, and its stream's heir if it has one. The task comes back when nothing of it is left.
     pub(super) fn start(
         id: SessionId,
         token: MediaToken,
         origin: Timestamp,
+        has_heir: bool,
         spec: ProductionSpec,
         workers: Arc<dyn Workers>,
         streams: Arc<dyn Streams>,
@@ -97,7 +98,7 @@ impl Production {
         };
         let (publisher, view) = watch::channel(first);
         let (to_task, commands) = mpsc::channel(COMMANDS);
-        let stream = streams.create(&token, spec.audio, origin);
+        let stream = streams.create(&token, spec.audio, origin, has_heir.then_some(&id));
         let actor = Actor::new(id, machine, spec.clone(), workers, stream, publisher);
         let production = Self { spec, token: token.clone(), origin, view, to_task };
         (production, async move {
@@ -295,8 +296,8 @@ impl Actor {
     /// Tells the machine, does what it wants, tells it what came of that, until it wants nothing.
     async fn apply(&mut self, event: Event) {
         log(&event);
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
             for effect in self.machine.handle(MediaTime::now(), event) {
                 events.extend(self.carry_out(effect).await);
             }

@@ -11,19 +11,20 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinSet, spawn_blocking},
+    task::spawn_blocking,
     time::timeout,
 };
 use tracing::Instrument;
 
 use super::{
     Defaults, EndReason, Order, PictureError, SessionSpec, Snapshot, StartError, StartErrorKind,
-    StartRequest, StateView, Stopped,
-    cast::{self, Farewell},
+    StartRequest, Stopped,
+    cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
+    list::{Entry, List, Used},
     ports::{Keeper, Streams, Workers},
     production::{Production, ProductionSpec},
-    task::{Stop, Task, wanted},
+    task::{Stop, Task},
     tv::{TvChoice, Tvs},
 };
 use crate::{
@@ -31,8 +32,8 @@ use crate::{
     ids::{MediaToken, SessionId},
 };
 
-/// Commands to one session; a caller waits for room.
-const COMMANDS: usize = 8;
+/// Commands to one session. Only the first one counts.
+const COMMANDS: usize = 1;
 /// A picture is taken between two frames; longer means that the encoder is stuck.
 const PICTURE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -71,70 +72,12 @@ impl std::fmt::Debug for Outside {
 pub struct Registry {
     rules: Rules,
     outside: Outside,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// In the order of their start.
-    sessions: Vec<Entry>,
-    productions: Vec<Used>,
-    tasks: JoinSet<()>,
-    closed: bool,
-}
-
-struct Used {
-    production: Production,
-    /// How many sessions use it.
-    users: usize,
-}
-
-#[derive(Clone)]
-struct Entry {
-    order: Arc<Order>,
-    production: Production,
-    cast: Option<watch::Receiver<CastStatus>>,
-    ending: watch::Receiver<Option<EndReason>>,
-    to_session: mpsc::Sender<Stop>,
-}
-
-impl Entry {
-    fn tv(&self) -> Option<&TvChoice> {
-        self.order.spec.cast.as_ref().map(|cast| &cast.tv)
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let Order { id, token, started_at, spec, .. } = &*self.order;
-        let view = self.production.view.borrow().clone();
-        let state = match *self.ending.borrow() {
-            Some(reason) => StateView { name: "stopping", detail: Some(reason.to_string()) },
-            None => view.state,
-        };
-        Snapshot {
-            id: id.clone(),
-            token: token.clone(),
-            state,
-            started_at: *started_at,
-            url: redact(spec),
-            quality: spec.quality,
-            mode: spec.mode,
-            audio: spec.audio,
-            page: view.page,
-            stream: view.stream,
-            tv: self.tv().cloned(),
-            cast: self.cast.as_ref().map(|cast| cast.borrow().view.clone()),
-        }
-    }
+    state: Mutex<List>,
 }
 
 impl Registry {
     pub fn new(rules: Rules, outside: Outside) -> Self {
-        let state = State {
-            sessions: Vec::new(),
-            productions: Vec::new(),
-            tasks: JoinSet::new(),
-            closed: false,
-        };
-        Self { rules, outside, state: Mutex::new(state) }
+        Self { rules, outside, state: Mutex::default() }
     }
 
     /// Starts a session; running ones of the same target or on the same TV end. `tv` is what the
@@ -161,22 +104,16 @@ impl Registry {
             origin: now,
             spec,
         };
-        let admitted = self.admit(order, false)?;
-        for (entry, farewell) in admitted.replaced {
-            let stop = Stop { reason: EndReason::Replaced, farewell };
-            // Its end is its own business; a session that is stopping takes no more commands.
-            let _ = entry.to_session.send(stop).await;
-        }
-        Ok(admitted.snapshot)
+        self.admit(order, false)
     }
 
     /// Goes on with the sessions that a daemon before left.
-    pub fn resume(self: &Arc<Self>) {
+    pub async fn resume(self: &Arc<Self>) {
         let Some(keeper) = &self.outside.keeper else { return };
         for mut order in keeper.orders() {
             let id = order.id.clone();
             if order.ends_at.is_some_and(|end| end <= Timestamp::now()) {
-                self.forget(&id);
+                self.forget(&id).await;
                 continue;
             }
             order.spec.page.accept_certificates_of.clone_from(&self.rules.accept_certificates_of);
@@ -196,8 +133,8 @@ impl Registry {
         })
     }
 
-    /// Puts the session on the list and starts its task.
-    fn admit(self: &Arc<Self>, mut order: Order, resumes: bool) -> Result<Admitted, StartError> {
+    /// Puts the session on the list, starts its task, and ends those whose place it takes.
+    fn admit(self: &Arc<Self>, mut order: Order, resumes: bool) -> Result<Snapshot, StartError> {
         let mut state = self.lock();
         if state.closed {
             return Err(StartError {
@@ -207,42 +144,34 @@ impl Registry {
             });
         }
         let tv = order.spec.cast.as_ref().map(|cast| cast.tv.id.clone());
+        let has_same_tv = |entry: &Entry| match (entry.tv(), &tv) {
+            (Some(own), Some(tv)) => self.outside.tvs.are_same(&own.id, tv),
+            _ => false,
+        };
         let (replaced, others): (Vec<_>, Vec<_>) =
             state.sessions.iter().cloned().partition(|entry| {
-                let own = entry.tv().map(|tv| &tv.id);
-                entry.order.spec.target == order.spec.target
-                    || (own.is_some() && own == tv.as_ref())
+                entry.order.spec.target == order.spec.target || has_same_tv(entry)
             });
         let spec = ProductionSpec {
             page: order.spec.page.clone(),
             encoder: order.spec.encoder.clone(),
             audio: order.spec.audio,
         };
-        // A page that is started again is opened again.
-        let shared = others.iter().find(|entry| entry.production.spec == spec);
-        let shared = shared.map(|entry| entry.production.clone());
-        let stays = |used: &&Used| {
-            let is = |entry: &&Entry| entry.production.token == used.production.token;
-            replaced.iter().filter(is).count() < used.users
-        };
-        if shared.is_none() && state.productions.iter().filter(stays).count() >= self.rules.most {
-            return Err(StartError {
-                kind: StartErrorKind::Busy,
-                message: format!("{} pages are open, as many as may", self.rules.most),
-                hint: Some("Stop one, or raise sessions.most in the configuration.".to_owned()),
-            });
-        }
-        let span = tracing::info_span!("session", id = %order.id);
-        let production = match shared {
+        let production = match state.production_without(&replaced, &spec) {
             Some(production) => production,
-            None => self.open(&mut state, &order, spec)?,
+            None if state.pages_without(&replaced) < self.rules.most => {
+                self.open(&mut state, &order, spec)?
+            }
+            None => {
+                return Err(StartError {
+                    kind: StartErrorKind::Busy,
+                    message: format!("{} pages are open, as many as may", self.rules.most),
+                    hint: Some("Stop one, or raise sessions.most in the configuration.".to_owned()),
+                });
+            }
         };
         order.origin = production.origin;
-        if let Some(used) =
-            state.productions.iter_mut().find(|used| used.production.token == production.token)
-        {
-            used.users += 1;
-        }
+        state.use_one_more(&production);
         drop(self.outside.streams.share(&production.token, &order.token));
         let (caster, cast) = self.caster(&order, &production, resumes).unzip();
         let (to_session, commands) = mpsc::channel(COMMANDS);
@@ -255,33 +184,28 @@ impl Registry {
             ending: ends,
             to_session,
         };
-        let predecessors = replaced
-            .iter()
-            .filter(|entry| entry.tv().map(|tv| &tv.id) == tv.as_ref())
-            .filter_map(|entry| entry.cast.clone())
-            .collect();
-        let task = Task { ends_at: order.ends_at, commands, ending, caster, predecessors };
+        let cast = caster.zip(tv.as_ref().map(|tv| state.screen(tv)));
+        let task = Task { ends_at: order.ends_at, commands, ending, cast };
+        let span = tracing::info_span!("session", id = %order.id);
         state.tasks.spawn(Arc::clone(self).run(order, task, production).instrument(span));
         // Finished tasks leave nothing but this to be collected.
         while state.tasks.try_join_next().is_some() {}
         let snapshot = entry.snapshot();
         state.sessions = others;
         state.sessions.push(entry);
-        let farewell =
-            |entry: &Entry| match tv.is_some() && entry.tv().map(|tv| &tv.id) == tv.as_ref() {
+        for entry in &replaced {
+            let farewell = match has_same_tv(entry) {
                 true => Farewell::KeepPlaying,
                 false => Farewell::EndPlayer,
             };
-        let replaced = replaced.into_iter().map(|entry| {
-            let farewell = farewell(&entry);
-            (entry, farewell)
-        });
-        Ok(Admitted { snapshot, replaced: replaced.collect() })
+            entry.stop(Stop { reason: EndReason::Replaced, farewell });
+        }
+        Ok(snapshot)
     }
 
     fn open(
         &self,
-        state: &mut State,
+        state: &mut List,
         order: &Order,
         spec: ProductionSpec,
     ) -> Result<Production, StartError> {
@@ -289,6 +213,7 @@ impl Registry {
             order.id.clone(),
             MediaToken::random().map_err(drawing)?,
             order.origin,
+            order.spec.cast.is_some() && self.outside.keeper.is_some(),
             spec,
             Arc::clone(&self.outside.workers),
             Arc::clone(&self.outside.streams),
@@ -305,8 +230,14 @@ impl Registry {
         production: &Production,
         resumes: bool,
     ) -> Option<(Caster, watch::Receiver<CastStatus>)> {
-        let wanted = wanted(order, self.outside.keeper.as_ref(), resumes)?;
-        let tv = order.spec.cast.as_ref()?.tv.id.clone();
+        let cast = order.spec.cast.as_ref()?;
+        let wanted = Wanted {
+            title: order.spec.page.url.host_str().unwrap_or_default().to_owned(),
+            policy: cast.policy,
+            volume: cast.volume,
+            memory: Memory::default(),
+            seed: u64::from_str_radix(order.id.as_str(), 16).unwrap_or_default(),
+        };
         let tools = Tools {
             tvs: Arc::clone(&self.outside.tvs),
             keeper: self.outside.keeper.clone(),
@@ -314,14 +245,15 @@ impl Registry {
             fetched: self.outside.streams.share(&production.token, &order.tv_token),
             listen: self.rules.listen,
             token: order.tv_token.clone(),
+            resumes,
         };
-        Some(Caster::new(tv, wanted, tools))
+        Some(Caster::new(cast.tv.id.clone(), wanted, tools))
     }
 
     /// One session from its start to its end.
     async fn run(self: Arc<Self>, order: Arc<Order>, mut task: Task, production: Production) {
         tracing::info!("session starts");
-        let is_cast = task.caster.is_some();
+        let is_cast = task.cast.is_some();
         if is_cast && let Some(keeper) = &self.outside.keeper {
             let (keeper, order) = (Arc::clone(keeper), Arc::clone(&order));
             let kept = spawn_blocking(move || keeper.keep(&order)).await;
@@ -332,38 +264,27 @@ impl Registry {
         let reason = task.run().await;
         let resumes = is_cast && reason == EndReason::Shutdown && self.outside.keeper.is_some();
         if is_cast && !resumes {
-            self.forget(&order.id);
+            self.forget(&order.id).await;
         }
-        self.leave(&production, resumes).await;
-        self.outside.streams.remove(&order.token);
-        self.outside.streams.remove(&order.tv_token);
+        let is_last = self.lock().use_one_less(&production);
+        if is_last {
+            production.stop(resumes).await;
+        }
+        if !resumes {
+            self.outside.streams.remove(&order.token);
+            self.outside.streams.remove(&order.tv_token);
+        }
         self.lock().sessions.retain(|entry| entry.order.id != order.id);
         // Whoever waits for the end sees it as the end of its commands.
         drop(task);
         tracing::info!(%reason, "session ended");
     }
 
-    /// Ends the production when nobody else uses it.
-    async fn leave(&self, production: &Production, resumes: bool) {
-        let is_last = {
-            let mut state = self.lock();
-            let own = |used: &Used| used.production.token == production.token;
-            if let Some(used) = state.productions.iter_mut().find(|used| own(used)) {
-                used.users -= 1;
-            }
-            let before = state.productions.len();
-            state.productions.retain(|used| used.users > 0 || !own(used));
-            state.productions.len() < before
-        };
-        if is_last {
-            production.stop(resumes).await;
-        }
-    }
-
-    fn forget(&self, id: &SessionId) {
-        if let Some(keeper) = &self.outside.keeper
-            && let Err(error) = keeper.forget(id)
-        {
+    async fn forget(&self, id: &SessionId) {
+        let Some(keeper) = self.outside.keeper.clone() else { return };
+        let session = id.clone();
+        let forgotten = spawn_blocking(move || keeper.forget(&session)).await;
+        if let Err(error) = forgotten.map_err(io::Error::other).flatten() {
             tracing::error!(session = %id, %error, "an ended session would come back");
         }
     }
@@ -385,7 +306,7 @@ impl Registry {
             return Stopped::NotRunning;
         }
         for entry in &entries {
-            let _ = entry.to_session.send(stop).await;
+            entry.stop(stop);
         }
         for entry in &entries {
             entry.to_session.closed().await;
@@ -438,17 +359,10 @@ impl Registry {
         self.lock().sessions.iter().find(|entry| entry.order.id == *id).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, List> {
         // The list stays whole whatever panics: entries are added and removed in one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A session that was put on the list.
-struct Admitted {
-    snapshot: Snapshot,
-    /// What it takes the place of, and how those are to leave their TVs.
-    replaced: Vec<(Entry, Farewell)>,
 }
 
 fn drawing(error: getrandom::Error) -> StartError {
@@ -463,20 +377,6 @@ impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("rules", &self.rules).finish_non_exhaustive()
     }
-}
-
-/// The address without what could be a secret: user, password, query values, fragment.
-fn redact(spec: &SessionSpec) -> String {
-    let mut url = spec.page.url.clone();
-    // Both fail only for addresses that can have neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_fragment(None);
-    if url.query().is_some() {
-        let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
-        url.query_pairs_mut().clear().extend_keys_only::<_, String>(names);
-    }
-    url.into()
 }
 
 #[cfg(test)]

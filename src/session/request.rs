@@ -211,13 +211,13 @@ impl StartRequest {
             _ => defaults.quality,
         });
         let size = quality.size();
-        let target = self.target.unwrap_or_else(|| match &tv {
-            Some(tv) => tv.id.as_str().to_owned(),
-            None => DEFAULT_TARGET.to_owned(),
-        });
-        if target.is_empty() || target.len() > 64 || target.chars().any(char::is_control) {
-            return Err(RequestError::Target(target));
-        }
+        let target = match self.target {
+            Some(name) if name.is_empty() || name.len() > 64 || name.contains(char::is_control) => {
+                return Err(RequestError::Target(name));
+            }
+            Some(name) => name,
+            None => tv.as_ref().map_or(DEFAULT_TARGET, |tv| tv.id.as_str()).to_owned(),
+        };
         let highest =
             if quality == Quality::Hd1080 { FrameRate::DEFAULT } else { FrameRate::HIGHEST };
         let frame_rate = match self.frame_rate {

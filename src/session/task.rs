@@ -1,19 +1,14 @@
 //! The task that owns one session: a place in a production, a TV perhaps, and an end.
 
-use std::{future, sync::Arc, time::Duration};
+use std::{future, pin::pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 
-use super::{
-    EndReason, Order,
-    cast::{Farewell, Memory, Wanted},
-    caster::{CastStatus, Caster},
-    ports::Keeper,
-};
+use super::{EndReason, cast::Farewell, caster::Caster};
 
 /// For a TV to be left; more than its last commands may take.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
@@ -25,79 +20,67 @@ pub(super) struct Stop {
     pub(super) farewell: Farewell,
 }
 
+/// A TV can have one cast at a time; whoever had it before must be through with it.
+pub(super) type Screen = Arc<Mutex<()>>;
+
 pub(super) struct Task {
     pub(super) ends_at: Option<Timestamp>,
     pub(super) commands: mpsc::Receiver<Stop>,
     pub(super) ending: watch::Sender<Option<EndReason>>,
-    pub(super) caster: Option<Caster>,
-    /// Casts that had the same TV; they must be through with it first.
-    pub(super) predecessors: Vec<watch::Receiver<CastStatus>>,
+    pub(super) cast: Option<(Caster, Screen)>,
 }
 
 impl Task {
     /// Runs until the session is to end, and then until its TV has been left.
     pub(super) async fn run(&mut self) -> EndReason {
-        for predecessor in &mut self.predecessors {
-            let gone = async { while predecessor.changed().await.is_ok() {} };
-            if timeout(FAREWELL_LIMIT, gone).await.is_err() {
-                tracing::warn!("the cast before did not leave the TV in {FAREWELL_LIMIT:?}");
-            }
-        }
         let (say_farewell, farewell) = oneshot::channel();
-        let cast = async {
-            match self.caster.take() {
-                Some(caster) => caster.run(farewell).await,
-                None => drop(farewell),
+        let cast = self.cast.take();
+        let mut cast = pin!(async {
+            match cast {
+                Some((caster, screen)) => {
+                    let held = timeout(FAREWELL_LIMIT, screen.lock()).await;
+                    if held.is_err() {
+                        tracing::warn!(
+                            "the cast before did not leave the TV in {FAREWELL_LIMIT:?}"
+                        );
+                    }
+                    caster.run(farewell).await;
+                    drop(held);
+                }
+                None => drop(farewell.await),
+            }
+        });
+        let mut stop = pin!(self.stop());
+        let stop = tokio::select! {
+            stop = &mut stop => stop,
+            // Only a session that has ended leaves its TV.
+            () = &mut cast => return stop.await.reason,
+        };
+        let _ = say_farewell.send(stop.farewell);
+        if timeout(2 * FAREWELL_LIMIT, cast).await.is_err() {
+            tracing::warn!("the TV was not left in {:?}", 2 * FAREWELL_LIMIT);
+        }
+        stop.reason
+    }
+
+    /// Comes back when the session is to end.
+    async fn stop(&mut self) -> Stop {
+        let elapsed = async {
+            match self.ends_at {
+                Some(at) => sleep(until(at)).await,
+                None => future::pending().await,
             }
         };
-        let end = async {
-            let elapsed = async {
-                match self.ends_at {
-                    Some(at) => sleep(until(at)).await,
-                    None => future::pending().await,
-                }
-            };
-            let stop = tokio::select! {
-                biased;
-                stop = self.commands.recv() => stop.unwrap_or(Stop {
-                    reason: EndReason::Shutdown,
-                    farewell: Farewell::KeepPlaying,
-                }),
-                () = elapsed => Stop { reason: EndReason::Elapsed, farewell: Farewell::EndPlayer },
-            };
-            self.ending.send_replace(Some(stop.reason));
-            // Without a cast there is nobody to tell.
-            let _ = say_farewell.send(stop.farewell);
-            stop.reason
+        let stop = tokio::select! {
+            stop = self.commands.recv() => stop.unwrap_or(Stop {
+                reason: EndReason::Shutdown,
+                farewell: Farewell::KeepPlaying,
+            }),
+            () = elapsed => Stop { reason: EndReason::Elapsed, farewell: Farewell::EndPlayer },
         };
-        tokio::pin!(cast);
-        tokio::pin!(end);
-        let reason = tokio::select! {
-            reason = &mut end => reason,
-            () = &mut cast => return end.await,
-        };
-        if timeout(FAREWELL_LIMIT, cast).await.is_err() {
-            tracing::warn!("the TV was not left in {FAREWELL_LIMIT:?}");
-        }
-        reason
+        self.ending.send_replace(Some(stop.reason));
+        stop
     }
-}
-
-/// What a session wants of its TV. One that `resumes` goes on where the daemon before was ended.
-pub(super) fn wanted(
-    order: &Order,
-    keeper: Option<&Arc<dyn Keeper>>,
-    resumes: bool,
-) -> Option<Wanted> {
-    let cast = order.spec.cast.as_ref()?;
-    let memory = keeper.map_or_else(Memory::default, |keeper| keeper.memory(&cast.tv.id));
-    Some(Wanted {
-        title: order.spec.page.url.host_str().unwrap_or_default().to_owned(),
-        policy: cast.policy,
-        volume: cast.volume,
-        memory: if resumes { memory } else { memory.rearmed() },
-        seed: u64::from_str_radix(order.id.as_str(), 16).unwrap_or_default(),
-    })
 }
 
 /// From now to a moment of the wall clock; zero when that is over.

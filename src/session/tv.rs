@@ -146,6 +146,10 @@ pub trait Tvs: Send + Sync + 'static {
     /// the connection is lost.
     fn connect<'a>(&'a self, device: &'a DeviceId) -> Connecting<'a>;
 
+    /// Whether both names are of one TV: one that is configured by its address has another name
+    /// before it has announced itself.
+    fn are_same(&self, one: &DeviceId, other: &DeviceId) -> bool;
+
     /// Follows what a TV announces from now on, also one that is not there yet.
     fn follow(&self, device: &DeviceId) -> Box<dyn Announcements>;
 }

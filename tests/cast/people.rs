@@ -145,7 +145,6 @@ async fn a_person_is_asked_and_refuses() {
     let tv = ScriptedTv::start_with(Faults { asks_permission: true, ..Faults::default() });
     let mut core = asked(&tv).await;
     tv.answer_permission(false);
-    let why = core.launch_failure().await;
-    assert_eq!(why, "somebody at the TV did not allow casting to it");
+    core.until("refusal", |event| (event == TvEvent::LaunchDenied).then_some(())).await;
     assert_eq!(tv.calls_of("LAUNCH").len(), 1);
 }

@@ -189,7 +189,9 @@ fn check_playlist(entries: &[Entry]) {
         } else {
             assert!(gap.abs() < 0.01, "{gap} s are missing: {pair:#?}");
         }
-        assert!((0.5..1.5).contains(&pair[0].seconds), "{pair:#?}");
+        // An encoder that is killed early in a segment, and replaced at once, leaves a short one.
+        let least = if pair[1].discontinuity { 0.0 } else { 0.5 };
+        assert!((least..1.5).contains(&pair[0].seconds), "{pair:#?}");
     }
     let discontinuities = entries.iter().filter(|entry| entry.discontinuity).count();
     assert_eq!(discontinuities, 1, "one encoder was killed: {entries:#?}");

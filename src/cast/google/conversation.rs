@@ -375,8 +375,7 @@ impl Conversation {
             Permission::Given => self.requests.set_deadline(id, Some(now + self.timing.launch)),
             Permission::Refused => {
                 self.requests.close(id);
-                let why = "somebody at the TV did not allow casting to it";
-                self.outbox.push(TvEvent::LaunchFailed(why.to_owned()));
+                self.outbox.push(TvEvent::LaunchDenied);
             }
         }
     }

@@ -54,8 +54,9 @@ pub(super) fn status(body: &Value) -> Option<Option<Status>> {
 }
 
 fn read(status: &Value) -> Status {
-    let media = status.get("media").unwrap_or(&Value::Null);
     let extended = status.get("extendedStatus").unwrap_or(&Value::Null);
+    // What is being loaded stands in the extension only.
+    let media = status.get("media").or_else(|| extended.get("media")).unwrap_or(&Value::Null);
     let state = match word(status, "playerState") {
         // A player that fetches its first segments calls itself idle, and adds this.
         Some("IDLE") if word(extended, "playerState") == Some("LOADING") => PlayerState::Loading,
@@ -113,6 +114,16 @@ mod tests {
 
     fn one(status: Value) -> Status {
         super::status(&json!({"status": [status]})).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_being_loaded_has_a_name() {
+        let media = json!({"contentId": "http://x/m"});
+        let loading = one(json!({
+            "playerState": "IDLE", "extendedStatus": {"playerState": "LOADING", "media": media},
+        }));
+        assert_eq!(loading.state, PlayerState::Loading);
+        assert_eq!(loading.content.as_deref(), Some("http://x/m"));
     }
 
     #[test]

@@ -100,12 +100,21 @@ const refreshHealth = repeat(HEALTH_EVERY, async () => {
   }
 });
 
-// What a person has chosen stays chosen as long as it is there; at first it is the default.
+// What a person has chosen, until then `undefined`: the service's default.
+let wanted;
+element("device").addEventListener("change", (event) => {
+  wanted = event.target.value;
+});
+
 function offer(devices) {
   const select = element("device");
-  const untouched = select.options.length === 1;
-  const chosen = untouched ? (devices.find((device) => device.default)?.id ?? "none") : select.value;
+  const chosen = wanted ?? devices.find((device) => device.default)?.id ?? "none";
   const options = devices.map((device) => new Option(device.name, device.id));
+  // A TV that was chosen and is not there now is not to become none without a word.
+  if (wanted && wanted !== "none" && !devices.some((device) => device.id === wanted)) {
+    const gone = [...select.options].find((option) => option.value === wanted);
+    options.push(new Option(gone?.text ?? wanted, wanted));
+  }
   const same = options.length === select.options.length - 1
     && options.every((option, at) => {
       const old = select.options[at + 1];
@@ -115,7 +124,7 @@ function offer(devices) {
   // An open list is not to be taken from under the pointer.
   if (same) return;
   select.replaceChildren(select.options[0], ...options);
-  select.value = devices.some((device) => device.id === chosen) ? chosen : "none";
+  select.value = chosen;
 }
 
 const refreshDevices = repeat(DEVICES_EVERY, async () => {
@@ -162,9 +171,9 @@ element("start").addEventListener("submit", async (event) => {
   try {
     await call("POST", "/start", {
       url: /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `http://${typed}`,
-      quality: element("quality").value,
+      quality: element("quality").value || undefined,
       zoom: Number(element("zoom").value),
-      device: element("device").value,
+      device: wanted,
     });
     url.value = "";
   } catch (error) {

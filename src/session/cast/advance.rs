@@ -297,11 +297,9 @@ impl Machine {
             Screen::Free => self.vanish(now),
             Screen::Taken(taken) => {
                 // What was there before, or what the player did not name, says nothing yet.
+                let before = attempt.before.as_ref().and_then(|before| before.content.as_ref());
                 let stale = taken.in_player
-                    && match &attempt.before {
-                        Some(before) => before.content == taken.content,
-                        None => taken.content.is_none(),
-                    };
+                    && (taken.content.is_none() || taken.content.as_ref() == before);
                 if !stale || (attempt.answered && taken.content.is_some()) {
                     self.give_way(taken);
                 } else if due {

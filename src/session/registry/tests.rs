@@ -92,7 +92,13 @@ impl Stream for Fakes {
 }
 
 impl Streams for Fakes {
-    fn create(&self, _: &MediaToken, _: Audio, _: Timestamp) -> Arc<dyn Stream> {
+    fn create(
+        &self,
+        _: &MediaToken,
+        _: Audio,
+        _: Timestamp,
+        _: Option<&SessionId>,
+    ) -> Arc<dyn Stream> {
         Arc::new(Self(Arc::clone(&self.0)))
     }
 
@@ -136,6 +142,10 @@ impl Tvs for Fakes {
             let end = Box::pin(async { "closed".to_owned() });
             Ok(Tv { link, local: Ipv4Addr::LOCALHOST.into(), end })
         })
+    }
+
+    fn are_same(&self, one: &DeviceId, other: &DeviceId) -> bool {
+        one == other
     }
 
     fn follow(&self, _: &DeviceId) -> Box<dyn Announcements> {
@@ -278,6 +288,24 @@ async fn tvs_with_the_same_page_share_it_until_the_last_one_leaves() {
 }
 
 #[tokio::test]
+async fn a_production_that_ends_is_not_shared() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    start(&registry, "dash", Some("hall")).await;
+    house.until("encoder", 1).await;
+    let stopping = Arc::clone(&registry);
+    let stopping = tokio::spawn(async move { stopping.stop(None).await });
+    house.until("stream ends", 1).await;
+    start(&registry, "dash", Some("loft")).await;
+    house.until("encoder", 2).await;
+    stopping.await.unwrap();
+    let sessions = registry.sessions();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].state.name, "starting");
+    registry.stop(None).await;
+}
+
+#[tokio::test]
 async fn only_as_many_pages_are_open_as_may_be() {
     let house = Arc::<House>::default();
     let registry = registry(&house, false);
@@ -306,7 +334,7 @@ async fn the_next_daemon_goes_on_with_what_is_on_tvs() {
     assert_eq!((house.count("stream rests"), house.count("stream ends")), (1, 1));
 
     let after = registry(&house, true);
-    after.resume();
+    after.resume().await;
     let sessions = after.sessions();
     assert_eq!(sessions.len(), 1);
     assert_eq!((&sessions[0].id, &sessions[0].token), (&id, &token));
@@ -341,7 +369,7 @@ async fn a_session_whose_time_ran_out_meanwhile_is_not_gone_on_with() {
     let order = order.unwrap();
     house.kept.lock().unwrap().insert(order.id.to_string(), order);
     let after = registry(&house, true);
-    after.resume();
+    after.resume().await;
     assert_eq!(after.sessions(), []);
     assert!(house.kept.lock().unwrap().is_empty());
 }

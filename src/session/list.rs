@@ -1,0 +1,147 @@
+//! Who runs, what they share, and which TV is whose. Plain data; the registry holds it under its lock.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    EndReason, Order, SessionSpec, Snapshot, StateView,
+    caster::CastStatus,
+    production::{Production, ProductionSpec},
+    task::{Screen, Stop},
+    tv::TvChoice,
+};
+use crate::ids::DeviceId;
+
+#[derive(Default)]
+pub(super) struct List {
+    /// In the order of their start.
+    pub(super) sessions: Vec<Entry>,
+    pub(super) productions: Vec<Used>,
+    /// Who has which TV, and who waits for it.
+    pub(super) screens: HashMap<DeviceId, Screen>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) closed: bool,
+}
+
+pub(super) struct Used {
+    pub(super) production: Production,
+    /// How many sessions use it.
+    pub(super) users: usize,
+}
+
+impl Used {
+    pub(super) fn stays_without(&self, leaving: &[Entry]) -> bool {
+        let leaves = |entry: &&Entry| entry.production.token == self.production.token;
+        leaving.iter().filter(leaves).count() < self.users
+    }
+}
+
+impl List {
+    /// What goes on making this when these sessions have ended: a page that is started again is opened
+    /// again.
+    pub(super) fn production_without(
+        &self,
+        leaving: &[Entry],
+        spec: &ProductionSpec,
+    ) -> Option<Production> {
+        let mut staying = self.productions.iter().filter(|used| used.stays_without(leaving));
+        staying.find(|used| used.production.spec == *spec).map(|used| used.production.clone())
+    }
+
+    /// The claim on a TV.
+    pub(super) fn screen(&mut self, tv: &DeviceId) -> Screen {
+        // Those that nobody claims any more.
+        self.screens.retain(|_, screen| Arc::strong_count(screen) > 1);
+        Arc::clone(self.screens.entry(tv.clone()).or_default())
+    }
+
+    /// How many pages are open when these sessions have ended.
+    pub(super) fn pages_without(&self, leaving: &[Entry]) -> usize {
+        self.productions.iter().filter(|used| used.stays_without(leaving)).count()
+    }
+
+    pub(super) fn use_one_more(&mut self, production: &Production) {
+        for used in &mut self.productions {
+            if used.production.token == production.token {
+                used.users += 1;
+            }
+        }
+    }
+
+    /// Returns whether nobody uses it any more; it is off the list then.
+    pub(super) fn use_one_less(&mut self, production: &Production) -> bool {
+        let Some(index) =
+            self.productions.iter().position(|used| used.production.token == production.token)
+        else {
+            return false;
+        };
+        self.productions[index].users -= 1;
+        let is_unused = self.productions[index].users == 0;
+        if is_unused {
+            self.productions.remove(index);
+        }
+        is_unused
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) order: Arc<Order>,
+    pub(super) production: Production,
+    pub(super) cast: Option<watch::Receiver<CastStatus>>,
+    pub(super) ending: watch::Receiver<Option<EndReason>>,
+    pub(super) to_session: mpsc::Sender<Stop>,
+}
+
+impl Entry {
+    /// Its end is its own business. Only the first stop counts, so one that finds no room is one too
+    /// many.
+    pub(super) fn stop(&self, stop: Stop) {
+        let _ = self.to_session.try_send(stop);
+    }
+
+    pub(super) fn tv(&self) -> Option<&TvChoice> {
+        self.order.spec.cast.as_ref().map(|cast| &cast.tv)
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let Order { id, token, started_at, spec, .. } = &*self.order;
+        let view = self.production.view.borrow().clone();
+        let state = match *self.ending.borrow() {
+            Some(reason) => StateView { name: "stopping", detail: Some(reason.to_string()) },
+            None => view.state,
+        };
+        Snapshot {
+            id: id.clone(),
+            token: token.clone(),
+            state,
+            started_at: *started_at,
+            url: redact(spec),
+            quality: spec.quality,
+            mode: spec.mode,
+            audio: spec.audio,
+            page: view.page,
+            stream: view.stream,
+            tv: self.tv().cloned(),
+            cast: self.cast.as_ref().map(|cast| cast.borrow().view.clone()),
+        }
+    }
+}
+
+/// The address without what could be a secret: user, password, query values, fragment.
+fn redact(spec: &SessionSpec) -> String {
+    let mut url = spec.page.url.clone();
+    // Both fail only for addresses that can have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    if url.query().is_some() {
+        let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        url.query_pairs_mut().clear().extend_keys_only::<_, String>(names);
+    }
+    url.into()
+}
