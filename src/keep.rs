@@ -33,7 +33,7 @@ pub struct Files {
     _lock: File,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Kept {
     sessions: Vec<Order>,
     tvs: BTreeMap<DeviceId, Memory>,
@@ -63,7 +63,6 @@ impl Files {
     fn write(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
         let new = self.directory.join(format!("{name}.new"));
         let mut file = private(&new)?;
-        file.set_len(0)?;
         serde_json::to_writer_pretty(&mut file, content)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -83,7 +82,7 @@ impl Files {
 
 /// A file for its owner only, from the start.
 fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {

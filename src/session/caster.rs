@@ -12,15 +12,15 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
-    task::{JoinSet, spawn_blocking},
-    time::{Instant, sleep_until, timeout},
+    sync::{mpsc::error::TrySendError, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until},
 };
 use url::Url;
 
 use super::{
     cast::{Cast, CastView, Effect, Entry, Event, Farewell, Fetched, Memory, Now, Part, Wanted},
-    ports::Keeper,
+    ports::{Keeper, on_disk},
     production::ProductionView,
     state::Links,
     tv::{Announcements, Tv, TvCommand, TvEvent, Tvs},
@@ -134,9 +134,10 @@ impl Caster {
 
     /// What is remembered of the TV is read now and not before: the cast before may have changed it.
     async fn begin(&mut self) {
-        if let Some(keeper) = self.tools.keeper.clone() {
+        if let Some(keeper) = &self.tools.keeper {
             let device = self.device.clone();
-            let known = spawn_blocking(move || keeper.memory(&device)).await.unwrap_or_default();
+            let known = on_disk(keeper, move |keeper| Ok(keeper.memory(&device))).await;
+            let known = known.unwrap_or_default();
             self.wanted.memory =
                 if self.tools.resumes { known.clone() } else { known.clone().rearmed() };
             if self.wanted.memory != known {
@@ -282,10 +283,10 @@ impl Caster {
 
     /// On the way to the TV nothing may overtake what is to be remembered of it.
     async fn remember(&mut self, memory: Memory) {
-        let Some(keeper) = self.tools.keeper.clone() else { return };
+        let Some(keeper) = &self.tools.keeper else { return };
         let device = self.device.clone();
-        let kept = spawn_blocking(move || keeper.remember(&device, &memory)).await;
-        if let Err(error) = kept.map_err(io::Error::other).flatten() {
+        let kept = on_disk(keeper, move |keeper| keeper.remember(&device, &memory)).await;
+        if let Err(error) = kept {
             let device = &self.device;
             tracing::error!(%device, %error, "what is to be remembered of the TV is not on disk");
         }
@@ -294,10 +295,7 @@ impl Caster {
 
 /// Closes a link from our side and waits until what was said before has been delivered.
 async fn hear_out(tv: Tv) {
-    drop(tv.link.to_worker);
-    let mut from_tv: mpsc::Receiver<TvEvent> = tv.link.from_worker;
-    let silence = async { while from_tv.recv().await.is_some() {} };
-    if timeout(LAST_WORDS_LIMIT, silence).await.is_err() {
+    if !tv.link.close(LAST_WORDS_LIMIT).await {
         tracing::debug!("a TV did not take its last commands in {LAST_WORDS_LIMIT:?}");
     }
 }

@@ -1,12 +1,16 @@
 //! What the core asks of the outside, as values: commands to workers, facts from them, and the traits
 //! through which a session reaches its workers, its stream and the disk.
 
-use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
+use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::timeout,
+};
 use url::Url;
 
 use super::{
@@ -169,6 +173,17 @@ pub struct Link<Command, Event> {
     pub from_worker: mpsc::Receiver<Event>,
 }
 
+impl<Command, Event> Link<Command, Event> {
+    /// Closes it from our side: what was sent before is still delivered, and what is still said is not
+    /// heard. Returns whether the other side was gone within `limit`.
+    pub(super) async fn close(self, limit: Duration) -> bool {
+        let Self { to_worker, mut from_worker } = self;
+        drop(to_worker);
+        let gone = async { while from_worker.recv().await.is_some() {} };
+        timeout(limit, gone).await.is_ok()
+    }
+}
+
 pub type Starting<'a, C, E> = Pin<Box<dyn Future<Output = io::Result<Link<C, E>>> + Send + 'a>>;
 
 /// Starts a session's workers: as children of the daemon, or by systemd.
@@ -245,4 +260,13 @@ pub trait Keeper: Send + Sync + 'static {
     /// # Errors
     /// The disk refuses.
     fn forget(&self, session: &SessionId) -> io::Result<()>;
+}
+
+/// Asks the keeper without holding up a thread that others need.
+pub(super) async fn on_disk<T: Send + 'static>(
+    keeper: &Arc<dyn Keeper>,
+    work: impl FnOnce(&dyn Keeper) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let keeper = Arc::clone(keeper);
+    spawn_blocking(move || work(&*keeper)).await.map_err(io::Error::other).flatten()
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -417,12 +417,10 @@ impl Actor {
 
 /// Ends a worker: no more commands, and what it still says is not heard until it is gone.
 async fn end<C, E>(link: Option<Link<C, E>>) {
-    let Some(Link { to_worker, mut from_worker }) = link else {
+    let Some(link) = link else {
         return;
     };
-    drop(to_worker);
-    let gone = async { while from_worker.recv().await.is_some() {} };
-    if timeout(STOP_LIMIT, gone).await.is_err() {
+    if !link.close(STOP_LIMIT).await {
         tracing::warn!("a worker did not end in {STOP_LIMIT:?}, leaving it");
     }
 }

@@ -1,7 +1,6 @@
 //! All sessions: who may start one, which ones a new one replaces, what they share, and their end.
 
 use std::{
-    io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,7 +10,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
-    task::spawn_blocking,
     time::timeout,
 };
 use tracing::Instrument;
@@ -22,7 +20,7 @@ use super::{
     cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
     list::{Entry, List, Used},
-    ports::{Keeper, Streams, Workers},
+    ports::{Keeper, Streams, Workers, on_disk},
     production::{Production, ProductionSpec},
     task::{Stop, Task},
     tv::{TvChoice, Tvs},
@@ -255,9 +253,8 @@ impl Registry {
         tracing::info!("session starts");
         let is_cast = task.cast.is_some();
         if is_cast && let Some(keeper) = &self.outside.keeper {
-            let (keeper, order) = (Arc::clone(keeper), Arc::clone(&order));
-            let kept = spawn_blocking(move || keeper.keep(&order)).await;
-            if let Err(error) = kept.map_err(io::Error::other).flatten() {
+            let order = Arc::clone(&order);
+            if let Err(error) = on_disk(keeper, move |keeper| keeper.keep(&order)).await {
                 tracing::error!(%error, "the session will not outlive the daemon");
             }
         }
@@ -281,10 +278,9 @@ impl Registry {
     }
 
     async fn forget(&self, id: &SessionId) {
-        let Some(keeper) = self.outside.keeper.clone() else { return };
+        let Some(keeper) = &self.outside.keeper else { return };
         let session = id.clone();
-        let forgotten = spawn_blocking(move || keeper.forget(&session)).await;
-        if let Err(error) = forgotten.map_err(io::Error::other).flatten() {
+        if let Err(error) = on_disk(keeper, move |keeper| keeper.forget(&session)).await {
             tracing::error!(session = %id, %error, "an ended session would come back");
         }
     }

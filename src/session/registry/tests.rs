@@ -1,6 +1,6 @@
 //! What sessions do to one another, to their TVs and to the disk, in a house of paper.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, pin::Pin};
+use std::{collections::BTreeMap, io, net::Ipv4Addr, pin::Pin};
 
 use super::*;
 use crate::{
