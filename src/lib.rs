@@ -13,6 +13,7 @@
 pub mod cast;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod encode;
 mod error;

@@ -96,6 +96,11 @@ impl Devices {
         }
     }
 
+    /// Tells when the list changes.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Follows a TV's signs of life from now on, also of one that is not there yet.
     pub fn watch(self: &Arc<Self>, id: &DeviceId) -> DeviceWatch {
         DeviceWatch {

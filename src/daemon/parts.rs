@@ -1,4 +1,4 @@
-//! The parts, as the HTTP server wants to see them.
+//! The parts, as the edges want to see them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,8 +7,9 @@ use futures_util::Stream;
 
 use crate::{
     cast::{ChooseError, Device, Devices},
+    control::{Changes, Core},
     encode::BACKENDS,
-    http::{Core, Live, Media},
+    http::{Live, Media},
     ids::SessionId,
     package::{Library, Shelf},
     session::{
@@ -103,6 +104,10 @@ impl Core for Parts {
 
     fn devices(&self) -> Vec<Device> {
         self.devices.snapshot()
+    }
+
+    fn changes(&self) -> Changes {
+        Changes { sessions: self.registry.changes(), devices: self.devices.changes() }
     }
 }
 

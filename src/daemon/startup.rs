@@ -15,7 +15,8 @@ use super::{
 use crate::{
     cast::{Devices, Discovery, Receivers},
     config::{Config, PagePolicy},
-    http::{self, Access, App, ControlToken, Core, Limits, TokenError},
+    control::Core,
+    http::{self, Access, App, ControlToken, Limits, TokenError},
     keep::Files,
     package::Library,
     session::{

@@ -12,7 +12,7 @@ use axum::{
 use tokio::time::timeout;
 
 use super::{
-    Core, Limits,
+    Limits,
     body::read_json,
     connection::BaseUrl,
     problem::Problem,
@@ -23,6 +23,7 @@ use super::{
     },
 };
 use crate::{
+    control::Core,
     ids::SessionId,
     session::{PictureError, StartError, StartErrorKind, StartRequest, Stopped},
 };

@@ -1,7 +1,7 @@
 //! The edge to the network: one HTTP/1.1 server for the control API, the web page and the media.
 //!
 //! It translates and decides nothing but who may call ([`Access`]): what a session is comes from
-//! [`Core`], what is on its stream from [`Media`]. Every route is in [`router`].
+//! [`Core`](crate::control::Core), what is on its stream from [`Media`]. Every route is in [`router`].
 
 mod access;
 mod api;
@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use access::{Access, ControlToken, TokenError};
 pub use connection::Connection;
-pub use ports::{Core, Live, Media};
+pub use ports::{Live, Media};
 pub use router::router;
 pub use server::serve;
 

@@ -11,12 +11,13 @@ use axum::{
 };
 
 use super::{
-    App, Core, Media, access,
+    App, Media, access,
     api::{self, Control},
     media::{self, Playback},
     page::ASSETS,
     problem::Problem,
 };
+use crate::control::Core;
 
 /// The whole server as a service. Each request must carry
 /// [`ConnectInfo`](axum::extract::ConnectInfo)`<`[`Connection`](super::Connection)`>`.

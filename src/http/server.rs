@@ -24,7 +24,8 @@ use tokio::{
 use tower::{Service, ServiceExt};
 
 use self::stall::StallGuard;
-use super::{App, Connection, Core, Limits, Media, router};
+use super::{App, Connection, Limits, Media, router};
+use crate::control::Core;
 
 /// Longest request head, with all its fields.
 const HEAD: usize = 16 * 1024;

@@ -1,6 +1,6 @@
 //! Who runs, what they share, and which TV is whose. Plain data; the registry holds it under its lock.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, future, sync::Arc};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     EndReason, Order, SessionSpec, Snapshot, StateView,
     caster::CastStatus,
-    production::{Production, ProductionSpec},
+    production::{Production, ProductionSpec, ProductionView},
     task::{Screen, Stop},
     tv::TvChoice,
 };
@@ -108,6 +108,14 @@ impl Entry {
         self.order.spec.cast.as_ref().map(|cast| &cast.tv)
     }
 
+    pub(super) fn news(&self) -> News {
+        News {
+            production: self.production.view.clone(),
+            cast: self.cast.clone(),
+            ending: self.ending.clone(),
+        }
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         let Order { id, token, started_at, spec, .. } = &*self.order;
         let view = self.production.view.borrow().clone();
@@ -128,6 +136,31 @@ impl Entry {
             stream: view.stream,
             tv: self.tv().cloned(),
             cast: self.cast.as_ref().map(|cast| cast.borrow().view.clone()),
+        }
+    }
+}
+
+/// Tells when a session is not as it was.
+pub(super) struct News {
+    production: watch::Receiver<ProductionView>,
+    cast: Option<watch::Receiver<CastStatus>>,
+    ending: watch::Receiver<Option<EndReason>>,
+}
+
+impl News {
+    /// Comes back after the next change; may be dropped without a loss.
+    pub(super) async fn next(&mut self) {
+        let cast = async {
+            match &mut self.cast {
+                Some(cast) => cast.changed().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok(()) = self.production.changed() => {}
+            Ok(()) = cast => {}
+            Ok(()) = self.ending.changed() => {}
+            else => future::pending().await,
         }
     }
 }

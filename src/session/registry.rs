@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use super::{
     StartRequest, Stopped,
     cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
-    list::{Entry, List, Used},
+    list::{Entry, List, News, Used},
     ports::{Keeper, Streams, Workers, on_disk},
     production::{Production, ProductionSpec},
     task::{Stop, Task},
@@ -71,11 +72,12 @@ pub struct Registry {
     rules: Rules,
     outside: Outside,
     state: Mutex<List>,
+    changed: watch::Sender<()>,
 }
 
 impl Registry {
     pub fn new(rules: Rules, outside: Outside) -> Self {
-        Self { rules, outside, state: Mutex::default() }
+        Self { rules, outside, state: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
     /// Starts a session; running ones of the same target or on the same TV end. `tv` is what the
@@ -185,7 +187,9 @@ impl Registry {
         let cast = caster.zip(tv.as_ref().map(|tv| state.screen(tv)));
         let task = Task { ends_at: order.ends_at, commands, ending, cast };
         let span = tracing::info_span!("session", id = %order.id);
-        state.tasks.spawn(Arc::clone(self).run(order, task, production).instrument(span));
+        state
+            .tasks
+            .spawn(Arc::clone(self).run(order, task, production, entry.news()).instrument(span));
         // Finished tasks leave nothing but this to be collected.
         while state.tasks.try_join_next().is_some() {}
         let snapshot = entry.snapshot();
@@ -198,6 +202,8 @@ impl Registry {
             };
             entry.stop(Stop { reason: EndReason::Replaced, farewell });
         }
+        drop(state);
+        self.changed.send_replace(());
         Ok(snapshot)
     }
 
@@ -249,7 +255,13 @@ impl Registry {
     }
 
     /// One session from its start to its end.
-    async fn run(self: Arc<Self>, order: Arc<Order>, mut task: Task, production: Production) {
+    async fn run(
+        self: Arc<Self>,
+        order: Arc<Order>,
+        mut task: Task,
+        production: Production,
+        mut news: News,
+    ) {
         tracing::info!("session starts");
         let is_cast = task.cast.is_some();
         if is_cast && let Some(keeper) = &self.outside.keeper {
@@ -258,7 +270,15 @@ impl Registry {
                 tracing::error!(%error, "the session will not outlive the daemon");
             }
         }
-        let reason = task.run().await;
+        let reason = {
+            let mut running = pin!(task.run());
+            loop {
+                tokio::select! {
+                    reason = &mut running => break reason,
+                    () = news.next() => { self.changed.send_replace(()); }
+                }
+            }
+        };
         let resumes = is_cast && reason == EndReason::Shutdown && self.outside.keeper.is_some();
         if is_cast && !resumes {
             self.forget(&order.id).await;
@@ -272,6 +292,7 @@ impl Registry {
             self.outside.streams.remove(&order.tv_token);
         }
         self.lock().sessions.retain(|entry| entry.order.id != order.id);
+        self.changed.send_replace(());
         // Whoever waits for the end sees it as the end of its commands.
         drop(task);
         tracing::info!(%reason, "session ended");
@@ -321,6 +342,11 @@ impl Registry {
         self.end(None, Stop { reason: EndReason::Shutdown, farewell }).await;
         let mut tasks = std::mem::take(&mut self.lock().tasks);
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Tells when a session comes, goes, or is not as it was.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// In the order of their start.

@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use dashboard_cast::{
     cast::{Device, Found},
-    http::{Access, App, Core, Limits, Live, Media},
+    control::{Changes, Core},
+    http::{Access, App, Limits, Live, Media},
     ids::{DeviceId, MediaToken, SessionId},
     session::{
         Health, PageView, PictureError, Snapshot, StartError, StartErrorKind, StartRequest,
@@ -151,6 +152,11 @@ impl Core for FakeCore {
 
     fn devices(&self) -> Vec<Device> {
         self.devices.lock().unwrap().clone()
+    }
+
+    fn changes(&self) -> Changes {
+        let ((_, sessions), (_, devices)) = (watch::channel(()), watch::channel(()));
+        Changes { sessions, devices }
     }
 }
 

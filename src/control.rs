@@ -1,0 +1,70 @@
+//! What the edges ask of the core: they translate, one to HTTP and one to D-Bus, and answer the same.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::{
+    cast::Device,
+    ids::SessionId,
+    session::{Health, PictureError, Snapshot, StartError, StartRequest, Stopped, cast::Entry},
+};
+
+/// The sessions and what is known beside them.
+///
+/// `start` and `stop` are run to their end even when the caller hangs up; the other futures may be
+/// dropped at any time.
+pub trait Core: Send + Sync + 'static {
+    fn start(
+        &self,
+        request: StartRequest,
+    ) -> impl Future<Output = Result<Snapshot, StartError>> + Send;
+
+    /// Stops one session, or all of them.
+    fn stop(&self, session: Option<SessionId>) -> impl Future<Output = Stopped> + Send;
+
+    /// In the order in which they were started.
+    fn sessions(&self) -> Vec<Snapshot>;
+
+    fn session(&self, session: &SessionId) -> Option<Snapshot>;
+
+    /// What is on the stream now, as PNG.
+    fn picture(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = Result<Bytes, PictureError>> + Send;
+
+    /// What happened to the session's cast, the oldest event first; nothing when it has none.
+    fn timeline(&self, session: &SessionId) -> Option<Arc<[Entry]>>;
+
+    fn health(&self) -> Health;
+
+    /// The TVs, by name.
+    fn devices(&self) -> Vec<Device>;
+
+    /// Tells from now on when what the other methods answer may have changed.
+    fn changes(&self) -> Changes;
+}
+
+/// Tells that something changed, not what. Changes that come faster than they are waited for are told
+/// once.
+#[derive(Debug)]
+pub struct Changes {
+    /// A session came, went, or is not as it was.
+    pub sessions: watch::Receiver<()>,
+    /// A TV came, went, or is not as it was.
+    pub devices: watch::Receiver<()>,
+}
+
+impl Changes {
+    /// Comes back after the next change; never when there will be none. It may be dropped without a
+    /// loss.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            Ok(()) = self.sessions.changed() => {}
+            Ok(()) = self.devices.changed() => {}
+            else => std::future::pending().await,
+        }
+    }
+}
