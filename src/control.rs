@@ -8,13 +8,16 @@ use tokio::sync::watch;
 use crate::{
     cast::Device,
     ids::SessionId,
-    session::{Health, PictureError, Snapshot, StartError, StartRequest, Stopped, cast::Entry},
+    session::{
+        Health, NavigateError, PictureError, Snapshot, StartError, StartRequest, Stopped,
+        cast::Entry,
+    },
 };
 
 /// The sessions and what is known beside them.
 ///
-/// `start` and `stop` are run to their end even when the caller hangs up; the other futures may be
-/// dropped at any time.
+/// `start`, `stop` and `navigate` are run to their end even when the caller hangs up; the other futures
+/// may be dropped at any time.
 pub trait Core: Send + Sync + 'static {
     fn start(
         &self,
@@ -23,6 +26,19 @@ pub trait Core: Send + Sync + 'static {
 
     /// Stops one session, or all of them.
     fn stop(&self, session: Option<SessionId>) -> impl Future<Output = Stopped> + Send;
+
+    /// Shows another page in a session's stream: its TV plays on.
+    fn navigate(
+        &self,
+        session: &SessionId,
+        url: String,
+    ) -> impl Future<Output = Result<(), NavigateError>> + Send;
+
+    /// Loads a session's page again, now.
+    fn reload_page(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = Result<(), NavigateError>> + Send;
 
     /// In the order in which they were started.
     fn sessions(&self) -> Vec<Snapshot>;

@@ -57,6 +57,7 @@ fn spec(url: &str) -> PageSpec {
         scale: 1.0,
         zoom: 1.0,
         auth: Auth::default(),
+        first: None,
         accept_certificates_of: Vec::new(),
     }
 }
@@ -543,14 +544,26 @@ async fn secrets_reach_the_pages_origin_and_no_other() {
     let mut browser = Browser::open(with_secrets.clone()).await;
     let expected = format!("{token},0");
     browser.title(move |title| title == expected).await;
+    browser.navigate(&stranger.url("/gone-to")).await;
+    browser.loaded(&stranger.url("/gone-to")).await;
     browser.close().await;
 
-    for path in ["/", "/api"] {
+    // A browser that is started while the session is elsewhere.
+    let mut elsewhere = with_secrets.clone();
+    elsewhere.first = Some(Box::new(elsewhere.url));
+    elsewhere.url = stranger.url("/opened").parse().unwrap();
+    let mut browser = Browser::open(elsewhere).await;
+    browser.loaded(&stranger.url("/opened")).await;
+    browser.navigate(&server.url("/back")).await;
+    browser.loaded(&server.url("/back")).await;
+    browser.close().await;
+
+    for path in ["/", "/api", "/back"] {
         let last = server.asked(path).pop().expect("a request");
         assert_eq!(last.headers["cookie"], "sid=c00kie", "{path}");
         assert_eq!(last.headers["x-token"], "t0ken", "{path}");
     }
-    for path in ["/frame", "/api"] {
+    for path in ["/frame", "/api", "/gone-to", "/opened"] {
         let asked = stranger.asked(path);
         assert!(!asked.is_empty(), "{path}");
         for request in asked {

@@ -13,8 +13,8 @@ use crate::{
     ids::SessionId,
     package::{Library, Shelf},
     session::{
-        Health, PictureError, Registry, Snapshot, StartError, StartErrorKind, StartRequest,
-        Stopped,
+        Health, NavigateError, PictureError, Registry, Snapshot, StartError, StartErrorKind,
+        StartRequest, Stopped,
         cast::{Entry, Finding},
         tv::TvChoice,
     },
@@ -69,6 +69,14 @@ impl Core for Parts {
 
     async fn stop(&self, session: Option<SessionId>) -> Stopped {
         self.registry.stop(session.as_ref()).await
+    }
+
+    async fn navigate(&self, session: &SessionId, url: String) -> Result<(), NavigateError> {
+        self.registry.navigate(session, url).await
+    }
+
+    async fn reload_page(&self, session: &SessionId) -> Result<(), NavigateError> {
+        self.registry.reload_page(session)
     }
 
     fn sessions(&self) -> Vec<Snapshot> {

@@ -18,14 +18,14 @@ use super::{
     problem::Problem,
     range,
     view::{
-        Devices, HealthView, SessionView, Sessions, Started, Status, StopRequest, StoppedView,
-        Success, Timeline,
+        Devices, Done, HealthView, NavigateRequest, SessionView, Sessions, Started, Status,
+        StopRequest, Success, Timeline,
     },
 };
 use crate::{
     control::Core,
     ids::SessionId,
-    session::{PictureError, StartError, StartErrorKind, StartRequest, Stopped},
+    session::{NavigateError, PictureError, StartError, StartErrorKind, StartRequest, Stopped},
 };
 
 /// What the control API's routes share.
@@ -43,10 +43,7 @@ pub(super) async fn start<C: Core>(
     request: Request,
 ) -> Result<Json<Started>, Problem> {
     let request: StartRequest =
-        read_json(request, control.limits.request_read).await?.ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, "the body is empty")
-                .hint("Send JSON such as {\"url\": \"http://host/\"}.")
-        })?;
+        read_json(request, control.limits.request_read).await?.ok_or_else(empty)?;
     let core = Arc::clone(&control.core);
     let session = to_the_end(async move { core.start(request).await }).await??;
     Ok(Json(Started { status: Success::Success, session: SessionView::new(session, &base) }))
@@ -55,13 +52,13 @@ pub(super) async fn start<C: Core>(
 pub(super) async fn stop<C: Core>(
     State(control): Shared<C>,
     request: Request,
-) -> Result<Json<StoppedView>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let StopRequest { session_id } =
         read_json(request, control.limits.request_read).await?.unwrap_or_default();
     let all = session_id.is_none();
     let core = Arc::clone(&control.core);
     let stopped = to_the_end(async move { core.stop(session_id).await }).await?;
-    Ok(Json(StoppedView {
+    Ok(Json(Done {
         status: Success::Success,
         message: match (stopped, all) {
             (Stopped::Stopped, true) => "Casting stopped.",
@@ -109,15 +106,36 @@ pub(super) async fn timeline<C: Core>(
 pub(super) async fn delete_session<C: Core>(
     State(control): Shared<C>,
     Path(id): Path<String>,
-) -> Result<Json<StoppedView>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let core = Arc::clone(&control.core);
     let id = SessionId::from(id.as_str());
     match to_the_end(async move { core.stop(Some(id)).await }).await? {
         Stopped::Stopped => {
-            Ok(Json(StoppedView { status: Success::Success, message: "The session was stopped." }))
+            Ok(Json(Done { status: Success::Success, message: "The session was stopped." }))
         }
         Stopped::NotRunning => Err(no_such_session()),
     }
+}
+
+pub(super) async fn navigate<C: Core>(
+    State(control): Shared<C>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Done>, Problem> {
+    let NavigateRequest { url } =
+        read_json(request, control.limits.request_read).await?.ok_or_else(empty)?;
+    let core = Arc::clone(&control.core);
+    let id = SessionId::from(id.as_str());
+    to_the_end(async move { core.navigate(&id, url).await }).await??;
+    Ok(Json(Done { status: Success::Success, message: "The session goes to that page." }))
+}
+
+pub(super) async fn reload<C: Core>(
+    State(control): Shared<C>,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    control.core.reload_page(&SessionId::from(id.as_str())).await?;
+    Ok(Json(Done { status: Success::Success, message: "The page is loaded again." }))
 }
 
 pub(super) async fn picture<C: Core>(
@@ -162,6 +180,11 @@ async fn to_the_end<T: Send + 'static>(
     })
 }
 
+fn empty() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "the body is empty")
+        .hint("Send JSON such as {\"url\": \"http://host/\"}.")
+}
+
 fn no_such_session() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such session is running")
         .hint("GET /sessions lists what is.")
@@ -180,6 +203,26 @@ impl From<StartError> for Problem {
         match error.hint {
             Some(hint) => problem.hint(hint),
             None => problem,
+        }
+    }
+}
+
+impl From<NavigateError> for Problem {
+    fn from(error: NavigateError) -> Self {
+        let status = match error {
+            NavigateError::NoSession => return no_such_session(),
+            NavigateError::Address(_) | NavigateError::Credentials => StatusCode::BAD_REQUEST,
+            NavigateError::Forbidden(_) => StatusCode::FORBIDDEN,
+            NavigateError::Shared { .. } => StatusCode::CONFLICT,
+            NavigateError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let problem = Self::new(status, error.to_string());
+        match error {
+            NavigateError::Busy => problem.retry_after_a_second(),
+            _ => match error.hint() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            },
         }
     }
 }

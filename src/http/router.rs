@@ -43,6 +43,8 @@ fn control_routes<C: Core>(control: Control<C>, access: Arc<access::Access>) -> 
         .route("/devices", get(api::devices::<C>))
         .route("/sessions", get(api::sessions::<C>))
         .route("/sessions/{id}", get(api::session::<C>).delete(api::delete_session::<C>))
+        .route("/sessions/{id}/navigate", post(api::navigate::<C>))
+        .route("/sessions/{id}/reload", post(api::reload::<C>))
         .route("/sessions/{id}/timeline", get(api::timeline::<C>))
         .route("/sessions/{id}/snapshot.png", get(api::picture::<C>))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&control), api::deadline::<C>))

@@ -30,9 +30,16 @@ pub(super) struct Started {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct StoppedView {
+pub(super) struct Done {
     pub(super) status: Success,
     pub(super) message: &'static str,
+}
+
+/// Body of `POST /sessions/ID/navigate`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NavigateRequest {
+    pub(super) url: String,
 }
 
 /// Body of `POST /stop`.

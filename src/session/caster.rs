@@ -144,6 +144,7 @@ impl Caster {
                 self.remember(self.wanted.memory.clone()).await;
             }
         }
+        self.wanted.title.clone_from(&self.tools.production.borrow().host);
         self.cast = Cast::new(Now::read(), self.wanted.clone());
         let (links, segments) = self.production();
         let flows = segments > 0 && links.encoder == Part::Works;
@@ -190,7 +191,17 @@ impl Caster {
         }
     }
 
+    /// A page of another host has another title.
+    async fn look_at_title(&mut self) {
+        let title = self.tools.production.borrow().host.clone();
+        if title != self.wanted.title {
+            self.wanted.title.clone_from(&title);
+            self.apply(Event::Title(title)).await;
+        }
+    }
+
     async fn look_at_production(&mut self) {
+        self.look_at_title().await;
         let (links, segments) = self.production();
         self.apply(Event::Page(links.page)).await;
         self.apply(Event::Encoder(links.encoder)).await;

@@ -1,6 +1,7 @@
 use thiserror::Error;
 
 use super::RequestError;
+use crate::config::PolicyError;
 
 /// Why a session was not started. Every edge translates it into its own words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -40,6 +41,47 @@ pub enum PictureError {
     /// The encoder did not answer with a picture; a sentence for people.
     #[error("taking a picture: {0}")]
     Failed(String),
+}
+
+/// Why a running session's page was left as it is.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum NavigateError {
+    /// No such session is running, or it is about to end.
+    #[error("no such session is running")]
+    NoSession,
+    /// The address makes no sense; sent again it will make none again.
+    #[error(transparent)]
+    Address(#[from] RequestError),
+    /// Chromium is told when it starts whether there are passwords to give.
+    #[error("the address has a user name or a password, which only a start can give")]
+    Credentials,
+    /// The configuration does not allow this page.
+    #[error(transparent)]
+    Forbidden(#[from] PolicyError),
+    /// Other sessions show the same page through the same browser and would go along.
+    #[error("{others} other {} the page with this one and would go along", share(*.others))]
+    Shared { others: usize },
+    /// It has not taken the commands before this one yet; it will take more soon.
+    #[error("the session does not take commands at the moment")]
+    Busy,
+}
+
+impl NavigateError {
+    /// What to do about it, where there is more to say than the message does.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Credentials => Some("Start the page instead, with auth.basic."),
+            Self::Shared { .. } => Some(
+                "Start the page instead, with this session's device and target: it takes the session's \
+                 place, and the others stay as they are.",
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn share(others: usize) -> &'static str {
+    if others == 1 { "session shares" } else { "sessions share" }
 }
 
 impl From<RequestError> for StartError {

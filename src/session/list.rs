@@ -2,19 +2,21 @@
 
 use std::{collections::HashMap, future, sync::Arc};
 
+use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
+use url::Url;
 
 use super::{
-    EndReason, Order, SessionSpec, Snapshot, StateView,
+    EndReason, NavigateError, Order, SessionSpec, Snapshot, StateView,
     caster::CastStatus,
-    production::{Production, ProductionSpec, ProductionView},
+    production::{Command, Production, ProductionSpec, ProductionView, Stuck},
     task::{Screen, Stop},
     tv::TvChoice,
 };
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, SessionId};
 
 #[derive(Default)]
 pub(super) struct List {
@@ -42,14 +44,61 @@ impl Used {
 
 impl List {
     /// What goes on making this when these sessions have ended: a page that is started again is opened
-    /// again.
+    /// again. `origin` is when the time of its stream must have begun, where that matters.
     pub(super) fn production_without(
         &self,
         leaving: &[Entry],
         spec: &ProductionSpec,
+        origin: Option<Timestamp>,
     ) -> Option<Production> {
-        let mut staying = self.productions.iter().filter(|used| used.stays_without(leaving));
-        staying.find(|used| used.production.spec == *spec).map(|used| used.production.clone())
+        let mut fitting = self.productions.iter().filter(|used| {
+            used.stays_without(leaving)
+                && used.production.spec == *spec
+                && origin.is_none_or(|origin| used.production.origin == origin)
+        });
+        fitting.next().map(|used| used.production.clone())
+    }
+
+    /// Has a session show another page in the same stream.
+    ///
+    /// From then on its production is that page's: who starts the page from before gets another one.
+    /// A production with other users stays where it is, since their TVs would go along, and to give this
+    /// one its own would be another stream: that is what a start is for.
+    pub(super) fn navigate(&mut self, id: &SessionId, url: Url) -> Result<(), NavigateError> {
+        let entry = self.running(id).ok_or(NavigateError::NoSession)?;
+        let token = entry.production.token.clone();
+        let page = entry.order.spec.page.at(url);
+        let used = self.productions.iter_mut().find(|used| used.production.token == token);
+        let used = used.ok_or(NavigateError::NoSession)?;
+        if used.users > 1 {
+            return Err(NavigateError::Shared { others: used.users - 1 });
+        }
+        let command = Command::Navigate(Box::new(page.clone()));
+        used.production.tell(command).map_err(|Stuck| NavigateError::Busy)?;
+        used.production.spec.page.clone_from(&page);
+        if let Some(entry) = self.sessions.iter_mut().find(|entry| entry.order.id == *id) {
+            Arc::make_mut(&mut entry.order).spec.page = page;
+        }
+        Ok(())
+    }
+
+    /// Has a session's page loaded again; who shares it sees that as well.
+    pub(super) fn reload(&self, id: &SessionId) -> Result<(), NavigateError> {
+        let entry = self.running(id).ok_or(NavigateError::NoSession)?;
+        entry.production.tell(Command::Reload).map_err(|Stuck| NavigateError::Busy)
+    }
+
+    /// What is to outlive the daemon of a session; nothing of one that ends for good.
+    pub(super) fn order(&self, id: &SessionId) -> Option<Arc<Order>> {
+        let entry = self.sessions.iter().find(|entry| entry.order.id == *id)?;
+        let ending = *entry.ending.borrow();
+        let stays = ending.is_none_or(|reason| reason == EndReason::Shutdown);
+        stays.then(|| Arc::clone(&entry.order))
+    }
+
+    fn running(&self, id: &SessionId) -> Option<&Entry> {
+        let entry = self.sessions.iter().find(|entry| entry.order.id == *id)?;
+        entry.ending.borrow().is_none().then_some(entry)
     }
 
     /// The claim on a TV.

@@ -21,7 +21,7 @@ pub mod tv;
 pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};
 pub use end::EndReason;
-pub use error::{PictureError, StartError, StartErrorKind};
+pub use error::{NavigateError, PictureError, StartError, StartErrorKind};
 pub use order::Order;
 pub use registry::{Outside, Registry, Rules};
 pub use request::{Auth, Basic, CastSpec, Defaults, RequestError, SessionSpec, StartRequest};

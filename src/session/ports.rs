@@ -42,8 +42,32 @@ pub struct PageSpec {
     /// The browser's own zoom, as with Ctrl and +; 1 is 100 %.
     pub zoom: f64,
     pub auth: Auth,
+    /// The page that `auth` was given for, once `url` is another one. Its origin alone gets it.
+    #[serde(default)]
+    pub first: Option<Box<Url>>,
     /// Origins (`https://host:port`) whose broken TLS certificate is accepted.
     pub accept_certificates_of: Vec<String>,
+}
+
+impl PageSpec {
+    /// The page that `auth` is for.
+    pub fn entrance(&self) -> &Url {
+        self.first.as_deref().unwrap_or(&self.url)
+    }
+
+    /// The same look at another page. What opens the doors of the first one stays with its origin: a
+    /// page elsewhere gets nothing of it, and a way back finds the doors open.
+    pub(super) fn at(&self, mut url: Url) -> Self {
+        let first = self.entrance().clone();
+        if url.origin() == first.origin() {
+            // As a browser does that was told them once. Both fail only for addresses that can have
+            // neither.
+            let _ = url.set_username(first.username());
+            let _ = url.set_password(first.password());
+        }
+        let first = (url != first).then(|| Box::new(first));
+        Self { url, first, ..self.clone() }
+    }
 }
 
 /// A message on the TV in place of the page.

@@ -12,6 +12,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use url::Url;
 
 use super::{
     Audio, PageView, StateView, StreamView,
@@ -34,7 +35,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// A command waits this long for room before the worker counts as stuck.
 const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 
-/// Commands to one production; a caller waits for room.
+/// Commands to one production. Who wants its end or a picture waits for room; who wants something of
+/// its page is told that there is none.
 const COMMANDS: usize = 8;
 
 /// What is made. Sessions that want this and nothing else are content with one production.
@@ -53,6 +55,8 @@ pub(super) struct ProductionView {
     /// `None` until an encoder is open.
     pub(super) stream: Option<StreamView>,
     pub(super) links: Links,
+    /// The page's.
+    pub(super) host: String,
 }
 
 /// What a production can be told.
@@ -63,7 +67,14 @@ pub(super) enum Command {
         resumes: bool,
     },
     Picture(oneshot::Sender<Bytes>),
+    /// Show this page instead, in the same stream.
+    Navigate(Box<PageSpec>),
+    Reload,
 }
+
+/// A production that does not take commands at the moment.
+#[derive(Debug)]
+pub(super) struct Stuck;
 
 /// A running production, for those who use it.
 #[derive(Clone, Debug)]
@@ -88,13 +99,14 @@ impl Production {
         workers: Arc<dyn Workers>,
         streams: Arc<dyn Streams>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let host = spec.page.url.host_str().unwrap_or_default().to_owned();
+        let host = host(&spec.page);
         let machine = Machine::new(&host);
         let first = ProductionView {
             state: machine.view(),
             page: PageView::default(),
             stream: None,
             links: machine.links(),
+            host,
         };
         let (publisher, view) = watch::channel(first);
         let (to_task, commands) = mpsc::channel(COMMANDS);
@@ -112,6 +124,11 @@ impl Production {
         // One that is stopping takes no more commands.
         drop(self.to_task.send(Command::Stop { resumes }).await);
         self.to_task.closed().await;
+    }
+
+    /// Never waits, so that what several callers want comes in the order in which they are answered.
+    pub(super) fn tell(&self, command: Command) -> Result<(), Stuck> {
+        self.to_task.try_send(command).map_err(|_| Stuck)
     }
 
     /// What is on its stream now, as PNG; `None` when it has no encoder at the moment.
@@ -139,6 +156,9 @@ struct Actor {
     display: Option<OwnedFd>,
     waiting: Vec<oneshot::Sender<Bytes>>,
     page: PageView,
+    /// Where the browser was told to go. Until it says that it goes there, what it says is about the
+    /// page before.
+    going_to: Option<Url>,
     /// The encoder now, and how many there were before it.
     info: Option<(StreamInfo, u32)>,
     view: watch::Sender<ProductionView>,
@@ -175,6 +195,7 @@ impl Actor {
             display: None,
             waiting: Vec::new(),
             page: PageView::default(),
+            going_to: None,
             info: None,
             view,
             resumes: false,
@@ -194,6 +215,14 @@ impl Actor {
                     self.apply(Event::Stop).await;
                 }
                 Wake::Command(Some(Command::Picture(reply))) => self.take_picture(reply).await,
+                Wake::Command(Some(Command::Navigate(page))) => {
+                    self.spec.page = *page;
+                    self.page = PageView::default();
+                    let host = host(&self.spec.page);
+                    tracing::info!(host, "going to another page");
+                    self.apply(Event::Navigate { host }).await;
+                }
+                Wake::Command(Some(Command::Reload)) => self.apply(Event::Reload).await,
                 Wake::Encoder(event) => self.encoder_said(event).await,
                 Wake::Browser(event) => self.browser_said(event).await,
                 Wake::Deadline => self.apply(Event::Tick).await,
@@ -271,10 +300,17 @@ impl Actor {
                 self.display = socket;
                 self.apply(Event::DisplayReady).await;
             }
-            Some(BrowserEvent::Loading { .. }) => {
+            Some(BrowserEvent::Loading { url }) => {
+                self.going_to.take_if(|wanted| is_told(wanted, &url));
                 self.page.title = None;
                 self.page.http_status = None;
             }
+            Some(
+                BrowserEvent::Loaded { .. }
+                | BrowserEvent::Title(_)
+                | BrowserEvent::Failed(_)
+                | BrowserEvent::Responsive,
+            ) if self.going_to.is_some() => {}
             Some(BrowserEvent::Loaded { title, http_status, .. }) => {
                 self.page.title = Some(title);
                 self.page.http_status = http_status;
@@ -331,6 +367,11 @@ impl Actor {
                 self.tell_encoder(EncoderCommand::Display(Some(socket))).await
             }
             Effect::Show(slate) => self.show(slate).await,
+            Effect::Navigate => {
+                let url = self.spec.page.url.clone();
+                self.going_to = Some(url.clone());
+                self.tell_browser(BrowserCommand::Navigate(url)).await
+            }
             Effect::Reload => self.tell_browser(BrowserCommand::Reload).await,
             Effect::EndEncoder => {
                 self.ending.spawn(end(self.encoder.take()));
@@ -340,6 +381,7 @@ impl Actor {
             Effect::EndBrowser => {
                 self.ending.spawn(end(self.browser.take()));
                 self.display = None;
+                self.going_to = None;
                 None
             }
             Effect::CloseStream => {
@@ -403,6 +445,7 @@ impl Actor {
             page,
             stream,
             links: self.machine.links(),
+            host: host(&self.spec.page),
         };
         self.view.send_if_modified(|before| {
             if before.state != view.state {
@@ -413,6 +456,20 @@ impl Actor {
             changed
         });
     }
+}
+
+fn host(page: &PageSpec) -> String {
+    page.url.host_str().unwrap_or_default().to_owned()
+}
+
+/// Whether a browser means this address; it says it without user name and password, and cut when it is
+/// very long.
+fn is_told(url: &Url, told: &str) -> bool {
+    let mut url = url.clone();
+    // Both fail only for addresses that can have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.as_str().starts_with(told)
 }
 
 /// Ends a worker: no more commands, and what it still says is not heard until it is gone.

@@ -10,19 +10,20 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
     time::timeout,
 };
 use tracing::Instrument;
 
 use super::{
-    Defaults, EndReason, Order, PictureError, SessionSpec, Snapshot, StartError, StartErrorKind,
-    StartRequest, Stopped,
+    Defaults, EndReason, NavigateError, Order, PictureError, SessionSpec, Snapshot, StartError,
+    StartErrorKind, StartRequest, Stopped,
     cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
     list::{Entry, List, News, Used},
     ports::{Keeper, Streams, Workers, on_disk},
     production::{Production, ProductionSpec},
+    request::parse_url,
     task::{Stop, Task},
     tv::{TvChoice, Tvs},
 };
@@ -72,12 +73,20 @@ pub struct Registry {
     rules: Rules,
     outside: Outside,
     state: Mutex<List>,
+    /// Whoever writes what outlives the daemon.
+    keeping: AsyncMutex<()>,
     changed: watch::Sender<()>,
 }
 
 impl Registry {
     pub fn new(rules: Rules, outside: Outside) -> Self {
-        Self { rules, outside, state: Mutex::default(), changed: watch::Sender::new(()) }
+        Self {
+            rules,
+            outside,
+            state: Mutex::default(),
+            keeping: AsyncMutex::default(),
+            changed: watch::Sender::new(()),
+        }
     }
 
     /// Starts a session; running ones of the same target or on the same TV end. `tv` is what the
@@ -157,7 +166,10 @@ impl Registry {
             encoder: order.spec.encoder.clone(),
             audio: order.spec.audio,
         };
-        let production = match state.production_without(&replaced, &spec) {
+        // One that goes on is where its player is; sessions that came to the same page on different ways
+        // are not in the same place.
+        let origin = resumes.then_some(order.origin);
+        let production = match state.production_without(&replaced, &spec, origin) {
             Some(production) => production,
             None if state.pages_without(&replaced) < self.rules.most => {
                 self.open(&mut state, &order, spec)?
@@ -264,11 +276,8 @@ impl Registry {
     ) {
         tracing::info!("session starts");
         let is_cast = task.cast.is_some();
-        if is_cast && let Some(keeper) = &self.outside.keeper {
-            let order = Arc::clone(&order);
-            if let Err(error) = on_disk(keeper, move |keeper| keeper.keep(&order)).await {
-                tracing::error!(%error, "the session will not outlive the daemon");
-            }
+        if is_cast {
+            self.keep(&order.id).await;
         }
         let reason = {
             let mut running = pin!(task.run());
@@ -298,12 +307,53 @@ impl Registry {
         tracing::info!(%reason, "session ended");
     }
 
+    /// Puts on disk what the session is now.
+    async fn keep(&self, id: &SessionId) {
+        let Some(keeper) = &self.outside.keeper else { return };
+        // Only one at a time, so that nothing older comes after what is newer.
+        let turn = self.keeping.lock().await;
+        let Some(order) = self.lock().order(id) else { return };
+        if let Err(error) = on_disk(keeper, move |keeper| keeper.keep(&order)).await {
+            tracing::error!(session = %id, %error, "the session will not outlive the daemon as it is");
+        }
+        drop(turn);
+    }
+
     async fn forget(&self, id: &SessionId) {
         let Some(keeper) = &self.outside.keeper else { return };
+        let turn = self.keeping.lock().await;
         let session = id.clone();
         if let Err(error) = on_disk(keeper, move |keeper| keeper.forget(&session)).await {
             tracing::error!(session = %id, %error, "an ended session would come back");
         }
+        drop(turn);
+    }
+
+    /// Shows another page in a session's stream, at the same place on its TV. What opens the doors of
+    /// the page that it was started with stays with that one's origin.
+    ///
+    /// # Errors
+    /// There is no such session, the page is none or may not be opened, or others share the page.
+    pub async fn navigate(&self, id: &SessionId, url: String) -> Result<(), NavigateError> {
+        let url = parse_url(url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NavigateError::Credentials);
+        }
+        self.rules.pages.check(&url)?;
+        self.lock().navigate(id, url)?;
+        self.changed.send_replace(());
+        if self.entry(id).is_some_and(|entry| entry.tv().is_some()) {
+            self.keep(id).await;
+        }
+        Ok(())
+    }
+
+    /// Loads a session's page again, now; those who share it see that as well.
+    ///
+    /// # Errors
+    /// There is no such session, or it takes no command.
+    pub fn reload_page(&self, id: &SessionId) -> Result<(), NavigateError> {
+        self.lock().reload(id)
     }
 
     /// Stops one session, or all; returns when nothing is left of them.

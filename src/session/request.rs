@@ -128,7 +128,7 @@ pub struct CastSpec {
 }
 
 /// Why a request makes no sense. Each message says what to do.
-#[derive(Debug, Error, PartialEq)]
+#[derive(Clone, Debug, Error, PartialEq)]
 pub enum RequestError {
     #[error("\"{url}\" is not a URL: {cause}. Give a whole address such as http://host:3000/d/1")]
     Url { url: String, cause: String },
@@ -190,8 +190,7 @@ impl StartRequest {
         defaults: &Defaults,
         tv: Option<TvChoice>,
     ) -> Result<SessionSpec, RequestError> {
-        let url = Url::parse(&self.url)
-            .map_err(|cause| RequestError::Url { url: self.url, cause: cause.to_string() })?;
+        let url = parse_url(self.url)?;
         let duration = match self.duration {
             None => None,
             Some(seconds) if seconds > 0.0 && seconds <= LONGEST => {
@@ -236,6 +235,7 @@ impl StartRequest {
                 scale,
                 zoom,
                 auth: self.auth,
+                first: None,
                 accept_certificates_of: Vec::new(),
             },
             encoder: EncoderSpec { size, frame_rate, bit_rate: quality.bit_rate() },
@@ -250,6 +250,10 @@ impl StartRequest {
             }),
         })
     }
+}
+
+pub(super) fn parse_url(url: String) -> Result<Url, RequestError> {
+    Url::parse(&url).map_err(|cause| RequestError::Url { url, cause: cause.to_string() })
 }
 
 fn within(name: &'static str, value: f64, (least, most): (f64, f64)) -> Result<f64, RequestError> {

@@ -34,6 +34,12 @@ pub(super) enum Event {
     BrowserGone {
         why: String,
     },
+    /// Somebody wants a page of this host instead.
+    Navigate {
+        host: String,
+    },
+    /// Somebody wants the page loaded again.
+    Reload,
     /// Time passed; see [`Machine::deadline`].
     Tick,
     Stop,
@@ -48,6 +54,8 @@ pub(super) enum Effect {
     PlugDisplay,
     /// Show this in front of the page, or the page.
     Show(Option<Slate>),
+    /// Have the browser go to the page that is wanted now.
+    Navigate,
     Reload,
     EndBrowser,
     EndEncoder,
@@ -108,7 +116,7 @@ pub(super) struct Machine {
 impl Machine {
     /// One that shows a page of `host`.
     pub(super) fn new(host: &str) -> Self {
-        let opening = Slate { title: "Opening the dashboard".to_owned(), detail: host.to_owned() };
+        let opening = opening(host);
         Self {
             shown: Some(opening.clone()),
             opening,
@@ -173,6 +181,12 @@ impl Machine {
                 Vec::new()
             }
             Event::BrowserGone { why } => self.browser_gone(now, why),
+            Event::Navigate { host } => {
+                self.opening = opening(&host);
+                self.was_live = false;
+                self.open_anew(now, Effect::Navigate)
+            }
+            Event::Reload => self.open_anew(now, Effect::Reload),
             Event::Tick => self.tick(now),
             Event::Stop => return self.stop(),
         };
@@ -307,6 +321,19 @@ impl Machine {
         self.page = Page::Loading;
     }
 
+    /// As on the first day: what went wrong before says nothing of what somebody wants now. A browser
+    /// that is yet to come opens what is wanted by itself.
+    fn open_anew(&mut self, now: MediaTime, effect: Effect) -> Vec<Effect> {
+        self.page = Page::Loading;
+        self.page_backoff = Backoff::default();
+        match &mut self.browser {
+            Part::Up => return vec![effect],
+            Part::Starting => {}
+            Part::Down { retry } => *retry = now.min(*retry),
+        }
+        Vec::new()
+    }
+
     fn tick(&mut self, now: MediaTime) -> Vec<Effect> {
         let due = |part| matches!(part, Part::Down { retry } if retry <= now);
         let mut effects = Vec::new();
@@ -333,6 +360,10 @@ impl Machine {
         self.ended = true;
         vec![Effect::EndBrowser, Effect::EndEncoder, Effect::CloseStream]
     }
+}
+
+fn opening(host: &str) -> Slate {
+    Slate { title: "Opening the dashboard".to_owned(), detail: host.to_owned() }
 }
 
 /// A failed page is never asked again faster than this, even the first time: its server needs air.

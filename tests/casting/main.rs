@@ -11,6 +11,7 @@
 
 mod cast;
 mod house;
+mod navigate;
 mod people;
 mod playing;
 mod render;

@@ -15,8 +15,8 @@ use dashboard_cast::{
     http::{Access, App, Limits, Live, Media},
     ids::{DeviceId, MediaToken, SessionId},
     session::{
-        Health, PageView, PictureError, Snapshot, StartError, StartErrorKind, StartRequest,
-        StateView, Stopped, StreamView, cast::Entry,
+        Health, NavigateError, PageView, PictureError, Snapshot, StartError, StartErrorKind,
+        StartRequest, StateView, Stopped, StreamView, cast::Entry,
     },
     units::{BitRate, FrameRate, Size},
 };
@@ -83,6 +83,8 @@ pub(crate) struct FakeCore {
     pub(crate) requests: Mutex<Vec<StartRequest>>,
     pub(crate) refusal: Mutex<Option<StartErrorKind>>,
     pub(crate) picture: Mutex<Option<PictureError>>,
+    /// Why no session goes to another page.
+    pub(crate) refused_page: Mutex<Option<NavigateError>>,
     pub(crate) problems: Mutex<Vec<String>>,
     pub(crate) devices: Mutex<Vec<Device>>,
     /// When set, `start` waits for it.
@@ -117,6 +119,23 @@ impl Core for FakeCore {
         let before = sessions.len();
         sessions.retain(|running| session.as_ref().is_some_and(|id| *id != running.id));
         if sessions.len() < before { Stopped::Stopped } else { Stopped::NotRunning }
+    }
+
+    async fn navigate(&self, session: &SessionId, url: String) -> Result<(), NavigateError> {
+        if let Some(error) = self.refused_page.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let mut sessions = self.sessions.lock().unwrap();
+        let session = sessions.iter_mut().find(|running| running.id == *session);
+        session.ok_or(NavigateError::NoSession)?.url = url;
+        Ok(())
+    }
+
+    async fn reload_page(&self, session: &SessionId) -> Result<(), NavigateError> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let session = sessions.iter_mut().find(|running| running.id == *session);
+        session.ok_or(NavigateError::NoSession)?.page.reloads += 1;
+        Ok(())
     }
 
     fn sessions(&self) -> Vec<Snapshot> {

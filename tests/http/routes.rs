@@ -6,8 +6,9 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use dashboard_cast::{
+    config::PolicyError,
     http::{Access, App, Connection, ControlToken, router},
-    session::{Mode, PictureError, Quality, StartErrorKind},
+    session::{Mode, NavigateError, PictureError, Quality, StartErrorKind},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -15,6 +16,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tower::ServiceExt;
+use url::Host;
 
 use crate::fake::{
     FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, device, snapshot,
@@ -119,6 +121,41 @@ async fn the_endless_file_is_handed_out_to_who_asks_for_it() {
     let url = answer.json()["playlist_url"].as_str().unwrap().to_owned();
     assert!(url.ends_with("/token-of-5e551011/stream.mp4"), "{url}");
     assert_eq!(app.core.requests.lock().unwrap()[0].mode, Mode::Fmp4);
+}
+
+#[tokio::test]
+async fn a_session_goes_to_another_page_and_loads_it_again() {
+    let app = app();
+    app.core.sessions.lock().unwrap().push(snapshot("aa"));
+    let answer = call(&app, "POST", "/sessions/aa/navigate", r#"{"url": "http://b/"}"#).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("success")));
+    assert_eq!(get(&app, "/sessions/aa").await.json()["url"], "http://b/");
+    let answer = call(&app, "POST", "/sessions/aa/reload", "").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("success")));
+    assert_eq!(get(&app, "/sessions/aa").await.json()["page"]["reloads"], 1);
+
+    for (path, body, status) in [
+        ("/sessions/aa/navigate", "", 400),
+        ("/sessions/aa/navigate", r#"{"page": "http://b/"}"#, 400),
+        ("/sessions/bb/navigate", r#"{"url": "http://b/"}"#, 404),
+        ("/sessions/bb/reload", "", 404),
+    ] {
+        call(&app, "POST", path, body).await.problem(status);
+    }
+    let forbidden = PolicyError::LinkLocal(Host::parse("169.254.1.1").unwrap());
+    for (error, status) in [
+        (NavigateError::Credentials, 400),
+        (NavigateError::Forbidden(forbidden), 403),
+        (NavigateError::Shared { others: 2 }, 409),
+        (NavigateError::Busy, 503),
+    ] {
+        *app.core.refused_page.lock().unwrap() = Some(error.clone());
+        let answer = call(&app, "POST", "/sessions/aa/navigate", r#"{"url": "http://b/"}"#).await;
+        let problem = answer.problem(status);
+        assert_eq!(problem["detail"], error.to_string());
+        assert_eq!(problem["hint"].as_str(), error.hint());
+        assert_eq!(answer.header("retry-after"), if status == 503 { "1" } else { "" });
+    }
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use crate::session::{Auth, ports::PageSpec};
 /// costs one more wrong answer to a request that is still asking.
 const ANSWERED: usize = 256;
 
-/// The page's [`Auth`] bound to the page's origin.
+/// The page's [`Auth`] bound to the origin of the page that it was given for.
 pub(super) struct Doors {
+    /// That page, which need not be the one to open.
     page: Url,
     origin: Origin,
     auth: Auth,
@@ -23,8 +24,8 @@ pub(super) struct Doors {
 impl Doors {
     pub(super) fn new(page: &PageSpec) -> Self {
         Self {
-            page: page.url.clone(),
-            origin: page.url.origin(),
+            page: page.entrance().clone(),
+            origin: page.entrance().origin(),
             auth: page.auth.clone(),
             answered: VecDeque::new(),
         }
@@ -243,6 +244,24 @@ mod tests {
         assert_eq!(ask("2", "http://host:82", "Server"), "CancelAuth");
         assert_eq!(ask("3", "http://host:81", "Proxy"), "CancelAuth");
         assert_eq!(ask("4", "http://host:81", "Server"), "ProvideCredentials");
+    }
+
+    #[test]
+    fn a_page_elsewhere_gets_nothing_of_what_the_first_one_was_given() {
+        let mut spec = page("https://elsewhere/");
+        spec.first = Some(Box::new("http://host:81/d".parse().unwrap()));
+        spec.auth.cookies.insert("sid".into(), "1".into());
+        spec.auth.basic = Some(Basic { username: "me".into(), password: "pw".into() });
+        let mut doors = Doors::new(&spec);
+        assert_eq!(doors.cookies()["cookies"][0]["url"], "http://host:81/");
+        assert!(doors.local_storage_script().contains(r#"location.origin !== "http://host:81""#));
+        for (origin, expected) in
+            [("https://elsewhere", "CancelAuth"), ("http://host:81", "ProvideCredentials")]
+        {
+            let params = json!({"requestId": origin, "authChallenge": {"origin": origin}});
+            let answer = doors.password(&event("Fetch.authRequired", params));
+            assert_eq!(answer.params["authChallengeResponse"]["response"], expected, "{origin}");
+        }
     }
 
     #[test]

@@ -173,6 +173,7 @@ mod tests {
             scale: 1.0,
             zoom: 1.0,
             auth: Auth::default(),
+            first: None,
             accept_certificates_of: Vec::new(),
         }
     }

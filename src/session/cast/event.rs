@@ -75,6 +75,8 @@ pub enum Event {
     Segment,
     /// The TV fetched something of the stream.
     Fetched(Fetched),
+    /// The TV may show this beside the picture from now on.
+    Title(String),
     /// Somebody wants it that loud, from 0 to 1.
     Volume(f64),
     /// Time passed; see [`Cast::deadline`](super::Cast::deadline).

@@ -149,6 +149,7 @@ impl Machine {
                     self.set_volume();
                 }
             }
+            Event::Title(title) => self.title = title,
             Event::Stop(farewell) => return self.stop(farewell),
             // Of a connection that is not there (any more).
             Event::Connected { .. }

@@ -10,7 +10,8 @@ use crate::{
         Audio, Quality,
         cast::{Fetched, Memory},
         ports::{
-            BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, Starting, Stream,
+            BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, PageSpec, Starting,
+            Stream,
         },
         tv::{Announcements, AppView, Connecting, ReceiverView, Tv, TvCommand, TvEvent},
     },
@@ -45,12 +46,14 @@ impl House {
     }
 }
 
-/// A worker that says nothing and ends when it is told to.
-fn worker<C: Send + 'static, E: Send + 'static>() -> Link<C, E> {
+/// A worker that hears what it is told, says nothing, and ends when it is told to.
+fn worker<C: Send + 'static, E: Send + 'static>(hear: impl Fn(C) + Send + 'static) -> Link<C, E> {
     let (to_worker, mut commands) = mpsc::channel(8);
     let (events, from_worker) = mpsc::channel(8);
     tokio::spawn(async move {
-        while commands.recv().await.is_some() {}
+        while let Some(command) = commands.recv().await {
+            hear(command);
+        }
         drop(events);
     });
     Link { to_worker, from_worker }
@@ -61,11 +64,18 @@ struct Fakes(Arc<House>);
 impl Workers for Fakes {
     fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
         self.0.note("encoder");
-        Box::pin(async { Ok(worker()) })
+        Box::pin(async { Ok(worker(drop)) })
     }
 
     fn start_browser<'a>(&'a self, _: &'a SessionId) -> Starting<'a, BrowserCommand, BrowserEvent> {
-        Box::pin(async { Ok(worker()) })
+        let house = Arc::clone(&self.0);
+        Box::pin(async {
+            Ok(worker(move |command| match command {
+                BrowserCommand::Open(page) => house.note(format!("open {}", page.url)),
+                BrowserCommand::Navigate(url) => house.note(format!("go to {url}")),
+                BrowserCommand::Reload => house.note("reload"),
+            }))
+        })
     }
 
     fn clean_up(&self, _: &SessionId) {
@@ -318,6 +328,134 @@ async fn only_as_many_pages_are_open_as_may_be() {
     start(&registry, "three", Some("loft")).await;
     assert_eq!(registry.sessions().len(), 2);
     registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn another_page_comes_on_the_same_stream_and_the_tv_is_told_nothing() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    let id = start(&registry, "dash", Some("hall")).await;
+    house.until("hall up", 1).await;
+    house.until("open http://dash/", 1).await;
+    let before = registry.session(&id).unwrap();
+    let mut changes = registry.changes();
+    changes.mark_unchanged();
+    registry.navigate(&id, "http://other/d?token=secret#now".to_owned()).await.unwrap();
+    assert!(changes.has_changed().unwrap());
+    house.until("go to http://other/d?token=secret#now", 1).await;
+    let after = registry.session(&id).unwrap();
+    assert_eq!(after.url, "http://other/d?token", "no value is shown");
+    assert_eq!((&after.id, &after.token), (&before.id, &before.token));
+    assert_eq!(after.page, Default::default());
+    registry.reload_page(&id).unwrap();
+    house.until("reload", 1).await;
+    for (count, event) in [
+        (1, "hall called"),
+        (1, "hall launch"),
+        (0, "hall stop"),
+        (1, "encoder"),
+        (0, "stream ends"),
+    ] {
+        assert_eq!(house.count(event), count, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_page_that_may_be_opened_is_gone_to() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let id = start(&registry, "dash", None).await;
+    for (url, words) in [
+        ("/d/1", "not a URL"),
+        ("file:///etc/passwd", "file"),
+        ("http://169.254.169.254/", "link-local"),
+        ("http://me:secret@dash/", "password"),
+    ] {
+        let error = registry.navigate(&id, url.to_owned()).await.unwrap_err().to_string();
+        assert!(error.contains(words) && !error.contains("secret"), "{url}: {error}");
+    }
+    let nobody = SessionId::from("nobody");
+    let error = registry.navigate(&nobody, "http://dash/".to_owned()).await;
+    assert_eq!(error, Err(NavigateError::NoSession));
+    assert_eq!(registry.reload_page(&nobody), Err(NavigateError::NoSession));
+    assert_eq!(registry.session(&id).unwrap().url, "http://dash/");
+}
+
+#[tokio::test]
+async fn who_shares_a_page_goes_nowhere_until_it_is_alone() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let hall = start(&registry, "dash", Some("hall")).await;
+    let loft = start(&registry, "dash", Some("loft")).await;
+    let go = |id: SessionId| {
+        let registry = Arc::clone(&registry);
+        async move { registry.navigate(&id, "http://other/".to_owned()).await }
+    };
+    let error = go(hall.clone()).await.unwrap_err();
+    assert_eq!(error, NavigateError::Shared { others: 1 });
+    assert!(error.hint().unwrap().contains("Start"), "{error}");
+    registry.reload_page(&hall).unwrap();
+    house.until("reload", 1).await;
+    registry.stop(Some(&hall)).await;
+    go(loft.clone()).await.unwrap();
+    house.until("go to http://other/", 1).await;
+    // It is what it has become, and what it was is opened anew.
+    start(&registry, "dash", Some("hall")).await;
+    house.until("open http://dash/", 2).await;
+    assert_eq!(house.count("encoder"), 2);
+    assert_eq!(registry.session(&loft).unwrap().url, "http://other/");
+    // Back where it began it is as it was.
+    registry.navigate(&loft, "http://dash/".to_owned()).await.unwrap();
+    registry.stop(None).await;
+}
+
+#[tokio::test]
+async fn the_next_daemon_opens_the_page_that_was_gone_to() {
+    let house = Arc::<House>::default();
+    let before = registry(&house, true);
+    let hall = start(&before, "dash", Some("hall")).await;
+    house.until("kept", 1).await;
+    before.navigate(&hall, "http://other/".to_owned()).await.unwrap();
+    assert_eq!(house.count("kept"), 2, "it is on disk when the call returns");
+    let loft = start(&before, "dash", Some("loft")).await;
+    house.until("kept", 3).await;
+    before.navigate(&loft, "http://other/".to_owned()).await.unwrap();
+    before.shut_down().await;
+
+    let after = registry(&house, true);
+    after.resume().await;
+    house.until("open http://other/", 2).await;
+    let sessions = after.sessions();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|session| session.url == "http://other/"), "{sessions:?}");
+    assert_eq!(house.count("encoder"), 4, "players of two streams are not given one");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_is_not_kept_for_where_it_went() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    let id = start(&registry, "dash", Some("hall")).await;
+    house.until("hall up", 1).await;
+    let (stopping, going) = (Arc::clone(&registry), Arc::clone(&registry));
+    let session = id.clone();
+    let stopping = tokio::spawn(async move { stopping.stop(Some(&session)).await });
+    let going = tokio::spawn(async move { going.navigate(&id, "http://other/".to_owned()).await });
+    stopping.await.unwrap();
+    drop(going.await.unwrap());
+    assert!(house.kept.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_opens_a_pages_doors_stays_with_its_origin() {
+    let request = StartRequest::new("http://me:pw@dash:81/a".to_owned());
+    let first = request.into_spec(&Defaults::default(), None).unwrap().page;
+    let at = |page: &PageSpec, url: &str| page.at(url.parse().unwrap());
+    let near = at(&first, "http://dash:81/b");
+    assert_eq!(near.url.as_str(), "http://me:pw@dash:81/b");
+    let far = at(&near, "http://elsewhere:81/");
+    assert_eq!((far.url.as_str(), far.entrance()), ("http://elsewhere:81/", &first.url));
+    assert_eq!(at(&far, "http://dash:81/a"), first, "there and back");
 }
 
 #[tokio::test]

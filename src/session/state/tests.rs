@@ -156,6 +156,61 @@ fn the_link_that_broke_is_named_and_not_what_it_took_along() {
 }
 
 #[test]
+fn another_page_is_opened_at_once_and_as_if_it_were_the_first() {
+    let mut machine = live();
+    let navigate = || Event::Navigate { host: "other.lan".to_owned() };
+    let effects = machine.handle(at(50), navigate());
+    let [Effect::Navigate, Effect::Show(Some(slate))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((&*slate.title, &*slate.detail), ("Opening the dashboard", "other.lan"));
+    assert_eq!(machine.view().name, "starting");
+    assert_eq!(machine.handle(at(51), Event::PageLoaded), [Effect::Show(None)]);
+    assert_eq!((machine.view().name, machine.reloads()), ("live", 0));
+
+    // One that waits to be tried again is not waited for, nor is what it has spoilt held against the
+    // next one.
+    for second in 60..70 {
+        machine.handle(at(second), Event::PageFailed(PageFailure::Crashed));
+    }
+    assert!(machine.deadline().unwrap() > at(80));
+    let effects = machine.handle(at(70), navigate());
+    assert_eq!((&effects[0], machine.deadline()), (&Effect::Navigate, None));
+    machine.handle(at(71), Event::PageFailed(PageFailure::Http { status: 404 }));
+    assert_eq!(machine.deadline(), Some(at(73)));
+    let effects = machine.handle(at(72), Event::Reload);
+    assert_eq!(slates(&effects), [Some("Opening the dashboard")]);
+}
+
+#[test]
+fn a_page_that_somebody_wants_again_is_loaded_now() {
+    let mut machine = live();
+    let effects = machine.handle(at(50), Event::Reload);
+    assert_eq!(
+        (&effects[0], slates(&effects)),
+        (&Effect::Reload, vec![Some("Opening the dashboard")])
+    );
+    assert_eq!(machine.view().name, "recovering");
+    assert_eq!(machine.handle(at(51), Event::PageLoaded), [Effect::Show(None)]);
+    assert_eq!(machine.reloads(), 0, "nothing was wrong");
+}
+
+#[test]
+fn a_browser_that_is_yet_to_come_comes_now_for_what_is_wanted_now() {
+    let mut machine = live();
+    for second in 50..56 {
+        machine.handle(at(second), Event::BrowserGone { why: "it ended".to_owned() });
+        machine.handle(at(second + 60), Event::Tick);
+        machine.handle(at(second + 60), Event::BrowserStarted);
+    }
+    machine.handle(at(200), Event::BrowserGone { why: "it ended".to_owned() });
+    assert!(machine.deadline().unwrap() > at(205));
+    let effects = machine.handle(at(201), Event::Navigate { host: "other.lan".to_owned() });
+    assert!(!effects.contains(&Effect::Navigate), "{effects:?}");
+    assert_eq!(machine.deadline(), Some(at(201)));
+    assert_eq!(machine.handle(at(201), Event::Tick), [Effect::StartBrowser]);
+    assert_eq!(machine.handle(at(201), Event::Reload), [], "it is about to open it");
+}
+
+#[test]
 fn after_the_end_nothing_happens_any_more() {
     let mut machine = live();
     machine.handle(at(5), Event::Stop);
@@ -177,6 +232,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::PageFailed(PageFailure::Crashed)),
         Just(Event::PageResponsive),
         Just(Event::BrowserGone { why: "gone".to_owned() }),
+        Just(Event::Navigate { host: "other.lan".to_owned() }),
+        Just(Event::Reload),
         Just(Event::Tick),
         Just(Event::Tick),
     ]
@@ -211,6 +268,7 @@ impl World {
                 }
                 Effect::EndBrowser => self.browser = false,
                 Effect::Show(slate) => self.shown = Some(slate),
+                Effect::Navigate => assert!(self.browser, "going somewhere without a browser"),
                 Effect::Reload => assert!(self.browser, "reloading without a browser"),
                 Effect::PlugDisplay => assert!(self.encoder && self.browser, "plugging nothing"),
                 Effect::CloseStream => {
@@ -237,7 +295,7 @@ proptest! {
             let possible = match event {
                 Event::EncoderStarted | Event::EncoderOpened | Event::EncoderGone { .. } => world.encoder,
                 Event::PageVisible => world.encoder && world.browser,
-                Event::Tick => true,
+                Event::Navigate { .. } | Event::Reload | Event::Tick => true,
                 _ => world.browser,
             };
             if !possible {
