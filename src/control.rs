@@ -1,12 +1,15 @@
 //! What the edges ask of the core: they translate, one to HTTP and one to D-Bus, and answer the same.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
     cast::Device,
+    config::SettingsError,
+    error::sentence,
     ids::SessionId,
     session::{
         Health, NavigateError, PictureError, Snapshot, StartError, StartRequest, Stopped,
@@ -40,6 +43,10 @@ pub trait Core: Send + Sync + 'static {
         session: &SessionId,
     ) -> impl Future<Output = Result<(), NavigateError>> + Send;
 
+    /// Reads the configuration again. Returns a sentence for each thing that has changed, with when it
+    /// counts. What runs keeps what it was started with.
+    fn reload(&self) -> impl Future<Output = Result<Vec<String>, ReloadError>> + Send;
+
     /// In the order in which they were started.
     fn sessions(&self) -> Vec<Snapshot>;
 
@@ -61,6 +68,31 @@ pub trait Core: Send + Sync + 'static {
 
     /// Tells from now on when what the other methods answer may have changed.
     fn changes(&self) -> Changes;
+}
+
+/// Why the configuration as it is now does not count; what held before goes on to hold.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// It was made up by who started it.
+    #[error("this service was started without configuration files")]
+    NoSource,
+    /// Our own fault.
+    #[error("reading the configuration")]
+    Read(#[source] io::Error),
+}
+
+impl ReloadError {
+    /// All that is wrong, a line each, with its place in its file where it has one.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Settings(SettingsError::Config(error)) => {
+                error.problems.iter().map(ToString::to_string).collect()
+            }
+            error => vec![sentence(error)],
+        }
+    }
 }
 
 /// Tells that something changed, not what. Changes that come faster than they are waited for are told

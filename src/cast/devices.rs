@@ -27,6 +27,8 @@ const MOST_DOUBTS: usize = 16;
 pub struct Devices {
     list: Mutex<List>,
     changed: watch::Sender<()>,
+    /// Whether TVs that announce themselves are looked for. Sent anew with each configuration.
+    discover: watch::Sender<bool>,
     to_discovery: mpsc::Sender<String>,
     doubts: Mutex<Option<mpsc::Receiver<String>>>,
 }
@@ -37,9 +39,18 @@ impl Devices {
         Self {
             list: Mutex::new(List::new(settings)),
             changed: watch::Sender::new(()),
+            discover: watch::Sender::new(settings.discover),
             to_discovery,
             doubts: Mutex::new(Some(doubts)),
         }
+    }
+
+    /// Has another configuration count. Connections to TVs that are on the list no more stay as they
+    /// are; made again they are not.
+    pub fn configure(&self, settings: &config::Devices) {
+        self.list().configure(settings);
+        self.discover.send_replace(settings.discover);
+        self.tell();
     }
 
     /// Every TV once, by name.
@@ -121,6 +132,12 @@ impl Devices {
         {
             tracing::debug!(device = %id, "nobody looks whether the TV is still there");
         }
+    }
+
+    /// Whether to look for TVs that announce themselves; tells also when anything else of the
+    /// configuration has changed.
+    pub(super) fn discover(&self) -> watch::Receiver<bool> {
+        self.discover.subscribe()
     }
 
     /// What [`Devices::doubt`] was told, for whoever asks first.
@@ -270,6 +287,32 @@ mod tests {
         let (meant, ()) = tokio::join!(asking, announcing);
         assert_eq!(meant.unwrap().unwrap().id.as_str(), ID);
         assert_eq!(begin.elapsed(), limit);
+    }
+
+    #[test]
+    fn another_configuration_keeps_what_is_known_of_a_tv_that_is_in_both() {
+        let settings = |fixed: &[&str], default: Option<&str>| config::Devices {
+            discover: default.is_none(),
+            fixed: fixed.iter().map(|text| text.parse().unwrap()).collect(),
+            default: default.map(str::to_owned),
+        };
+        let before = settings(&["kitchen=10.0.0.7", "10.0.0.8"], None);
+        let devices = Devices::new(&before);
+        announce(&devices);
+        devices.list().tried(&before.fixed[0], Ok(()), Timestamp::UNIX_EPOCH);
+        let (mut changed, discover) = (devices.changes(), devices.discover());
+        changed.mark_unchanged();
+        devices.configure(&settings(&["kitchen=10.0.0.7", "loft=10.0.0.9"], Some("loft")));
+        assert!(changed.has_changed().unwrap() && !*discover.borrow());
+        let names: Vec<_> = devices.snapshot().into_iter().map(|device| device.name).collect();
+        assert_eq!(names, ["Hall", "kitchen", "loft"]);
+        let kitchen = devices.choose(Some("kitchen")).unwrap();
+        assert_eq!(kitchen.last_seen, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(devices.choose(None).unwrap().name, "loft");
+        assert!(devices.choose(Some("10.0.0.8")).is_err());
+        // Another name is another entry, of which nothing is known yet.
+        devices.configure(&settings(&["cook=10.0.0.7"], None));
+        assert_eq!(devices.choose(Some("cook")).unwrap().last_seen, None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use mdns_sd::{
     VERIFY_TIMEOUT_DEFAULT,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
@@ -64,15 +64,13 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Starts to fill `devices`, in the running tokio runtime: looks after what is configured, and,
-    /// when `listen` is set, listens for what announces itself. Where that is impossible, it says so
-    /// in the log once, and begins when it becomes possible.
-    pub fn start(devices: &Arc<Devices>, listen: bool) -> Self {
+    /// Starts to fill `devices`, in the running tokio runtime: looks after what is configured, and, as
+    /// long as the configuration says so, listens for what announces itself. Where that is impossible,
+    /// it says so in the log once, and begins when it becomes possible.
+    pub fn start(devices: &Arc<Devices>) -> Self {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        if listen {
-            tasks.spawn(search(Arc::clone(devices), stop.clone()));
-        }
+        tasks.spawn(search(Arc::clone(devices), stop.clone()));
         let (fixed, stopped) = (fixed::follow(Arc::clone(devices)), stop.clone());
         tasks.spawn(async move { stopped.run_until_cancelled_owned(fixed).await.unwrap_or(()) });
         Self { stop, tasks }
@@ -96,6 +94,8 @@ impl Drop for Discovery {
 /// Why a search is over.
 enum End {
     Stopped,
+    /// By the configuration.
+    Unwanted,
     /// mdns-sd's thread ended, or had more to say than we listened to.
     Lost,
     /// Somebody floods the network with announcements.
@@ -107,23 +107,42 @@ async fn search(devices: Arc<Devices>, stop: CancellationToken) {
         tracing::error!("TVs are searched for twice, leaving it to the first");
         return;
     };
+    let mut discover = devices.discover();
     let mut log = Log(None);
     while !stop.is_cancelled() {
+        if !*discover.borrow_and_update() {
+            log = Log(None);
+            stop.run_until_cancelled(wait_for(&mut discover, true)).await;
+            continue;
+        }
         let end = match can_search().and_then(|()| Search::begin().map_err(SearchError::Start)) {
             Ok(mut search) => {
                 log.note(&Ok(()));
-                let end = search.follow(&devices, &mut doubts, &mut log, &stop).await;
+                let end = tokio::select! {
+                    end = search.follow(&devices, &mut doubts, &mut log, &stop) => end,
+                    () = wait_for(&mut discover, false) => End::Unwanted,
+                };
                 search.close().await;
                 end
             }
             Err(error) => {
                 log.note(&Err(error));
-                stop.run_until_cancelled(sleep(LOOK)).await;
+                tokio::select! {
+                    () = sleep(LOOK) => {}
+                    () = stop.cancelled() => {}
+                    () = wait_for(&mut discover, false) => {}
+                }
                 continue;
             }
         };
         match end {
             End::Stopped => return,
+            End::Unwanted => {
+                tracing::info!("not searching for TVs any more");
+                devices.list().withdraw_all();
+                devices.tell();
+                continue;
+            }
             End::Lost => tracing::warn!("the search for TVs broke down, starting it again"),
             End::Flooded => {
                 tracing::warn!("too many announcements in the network, forgetting all of them");
@@ -133,6 +152,14 @@ async fn search(devices: Arc<Devices>, stop: CancellationToken) {
         devices.list().withdraw_all();
         devices.tell();
         stop.run_until_cancelled(sleep(PAUSE)).await;
+    }
+}
+
+/// Comes back when the configuration says so.
+async fn wait_for(discover: &mut watch::Receiver<bool>, wanted: bool) {
+    if discover.wait_for(|discover| *discover == wanted).await.is_err() {
+        // The sender lives as long as the list does, and that is held by who waits.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -25,11 +25,16 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// Does not come back.
 pub(super) async fn follow(devices: Arc<Devices>) {
-    let entries: Vec<StaticDevice> = devices.list().fixed().cloned().collect();
+    let mut configured = devices.discover();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // The sender lives as long as `devices`, which is held here.
+            Ok(()) = configured.changed() => ticks.reset(),
+        }
+        let entries: Vec<StaticDevice> = devices.list().fixed().cloned().collect();
         join_all(entries.iter().map(|entry| look_after(&devices, entry))).await;
     }
 }

@@ -153,6 +153,17 @@ impl List {
         Self { announced: Vec::new(), fixed, default: settings.default.clone(), news: 0 }
     }
 
+    /// What is known of a TV that stays in the configuration is kept.
+    pub(super) fn configure(&mut self, settings: &config::Devices) {
+        let mut known = std::mem::take(&mut self.fixed);
+        let fixed = settings.fixed.iter().map(|entry| {
+            let at = known.iter().position(|fixed| fixed.entry == *entry);
+            at.map_or_else(|| Fixed::new(entry), |at| known.swap_remove(at))
+        });
+        self.fixed = fixed.collect();
+        self.default.clone_from(&settings.default);
+    }
+
     pub(super) fn default(&self) -> Option<&str> {
         self.default.as_deref()
     }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{exit::Failure, runtime};
 use crate::{
-    config::{Config, StaticDevice},
+    config::{Config, Settings, StaticDevice},
     daemon::Daemon,
     media::MediaTime,
     session::{
@@ -41,7 +41,8 @@ pub(super) fn run(
     // What is given by its address need not be found first.
     config.devices.fixed.extend(device.as_deref().and_then(address_of));
     runtime()?.block_on(async {
-        let daemon = Daemon::prepare(&config, None, None).await?;
+        let settings = Settings { config, ..Settings::default() };
+        let daemon = Daemon::prepare(settings, None, None).await?;
         let mut address = daemon.address()?;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -23,9 +23,11 @@ pub(super) fn run(settings: &config::Devices, time: Duration, json: bool) -> Res
     {
         return Err(error.into());
     }
-    let devices = Arc::new(Devices::new(settings));
+    // Who asks wants them found, whatever the daemon is to do.
+    let settings = config::Devices { discover: true, ..settings.clone() };
+    let devices = Arc::new(Devices::new(&settings));
     runtime()?.block_on(async {
-        let discovery = Discovery::start(&devices, true);
+        let discovery = Discovery::start(&devices);
         tokio::time::sleep(time).await;
         discovery.stop().await;
     });

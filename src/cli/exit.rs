@@ -5,7 +5,7 @@ use std::{error::Error, io, process::ExitCode};
 
 use crate::{
     cast::SearchError,
-    config::{ConfigError, TokenFileError},
+    config::{ConfigError, SettingsError},
     daemon::StartupError,
     error::sentence,
     session::StartError,
@@ -54,9 +54,12 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<TokenFileError> for Failure {
-    fn from(error: TokenFileError) -> Self {
-        Self::new(error, None)
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Config(error) => error.into(),
+            error => Self::new(error, None),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::exit::Failure;
 use crate::{
-    config::{Config, locate, read_files, read_token},
+    config::{Config, Source, locate, read_files},
     daemon::{Daemon, state_directory},
     process,
     render::browser::BrowserOptions,
@@ -129,27 +129,17 @@ pub fn run() -> ExitCode {
 }
 
 fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> {
-    let (mut config, token) = load(files)?;
-    if let Some(listen) = listen {
-        config.http.listen = listen;
+    let source = Source { files: files.to_vec(), listen };
+    let settings = source.read()?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
     }
     runtime()?.block_on(async {
-        let daemon = Daemon::prepare(&config, token, state_directory()).await?;
+        let daemon = Daemon::prepare(settings, Some(source), state_directory()).await?;
         tracing::info!(address = %daemon.address()?, "ready");
         daemon.run().await?;
         Ok(())
     })
-}
-
-/// Reads the configuration and the token; what is odd about them goes to the log.
-fn load(files: &[PathBuf]) -> Result<(Config, Option<String>), Failure> {
-    let config = load_config(files)?;
-    let Some(file) = &config.http.token_file else { return Ok((config, None)) };
-    let (token, warning) = read_token(file)?;
-    if let Some(warning) = warning {
-        tracing::warn!("{warning}");
-    }
-    Ok((config, Some(token.into_inner())))
 }
 
 fn load_config(files: &[PathBuf]) -> Result<Config, Failure> {

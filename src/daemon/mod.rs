@@ -1,6 +1,7 @@
 //! The daemon: where all parts meet.
 
 mod parts;
+mod reload;
 mod runtime;
 mod startup;
 

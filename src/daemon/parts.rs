@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::reload::Reloader;
 use crate::{
     cast::{ChooseError, Device, Devices},
-    control::{Changes, Core},
+    control::{Changes, Core, ReloadError},
     encode::BACKENDS,
     http::{Live, Media},
     ids::SessionId,
@@ -25,6 +26,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) devices: Arc<Devices>,
+    pub(super) reloader: Reloader,
 }
 
 /// For a TV that is asked for to be found: they answer a search within two seconds.
@@ -77,6 +79,25 @@ impl Core for Parts {
 
     async fn reload_page(&self, session: &SessionId) -> Result<(), NavigateError> {
         self.registry.reload_page(session)
+    }
+
+    async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+        let outcome = self.reloader.reload().await;
+        match &outcome {
+            Ok(notes) => {
+                for note in notes {
+                    tracing::info!("{note}");
+                }
+                tracing::info!(changes = notes.len(), "the configuration was read again");
+            }
+            Err(error) => {
+                for problem in error.problems() {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("the configuration is not used, what held before goes on to hold");
+            }
+        }
+        outcome
     }
 
     fn sessions(&self) -> Vec<Snapshot> {

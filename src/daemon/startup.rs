@@ -1,6 +1,6 @@
 //! How the daemon comes up and goes down, top to bottom.
 
-use std::{env, ffi::OsString, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{env, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 use tokio::{
@@ -10,18 +10,17 @@ use tokio::{
 
 use super::{
     parts::Parts,
+    reload::{Concerned, Reloader, browser_arguments, rules},
     runtime::{RuntimeDirectory, remove_trails, trail_directory},
 };
 use crate::{
     cast::{Devices, Discovery, Receivers},
-    config::{Config, PagePolicy},
+    config::{Settings, Source},
     control::Core,
-    http::{self, Access, App, ControlToken, Limits, TokenError},
+    http::{self, Access, App, Limits},
     keep::Files,
     package::Library,
-    session::{
-        Defaults, Outside, Registry, Rules, Snapshot, StartError, StartRequest, ports::Keeper,
-    },
+    session::{Outside, Registry, Snapshot, StartError, StartRequest, ports::Keeper},
     worker::Children,
 };
 
@@ -47,11 +46,6 @@ pub enum StartupError {
     },
     #[error("watching for signals")]
     Signals(#[source] io::Error),
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// Nobody could control anything.
-    #[error("http.loopback-needs-token is set, but http.token-file names no token")]
-    NoToken,
 }
 
 /// A daemon that listens and is ready for sessions.
@@ -66,22 +60,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Prepares everything and listens. `token` is what callers from other machines must know. In
-    /// `state` is kept what the next daemon goes on with; without it, TVs are left when this one ends.
+    /// Prepares everything and listens. `source` is where the settings are read again; without it they
+    /// stay. In `state` is kept what the next daemon goes on with; without it, TVs are left when this
+    /// one ends.
     ///
     /// # Errors
     /// The port is taken, or the machine refuses something else.
     pub async fn prepare(
-        config: &Config,
-        token: Option<String>,
+        settings: Settings,
+        source: Option<Source>,
         state: Option<PathBuf>,
     ) -> Result<Self, StartupError> {
         let program = env::current_exe().map_err(StartupError::Program)?;
-        let token = token.map(ControlToken::new).transpose()?;
-        if token.is_none() && config.http.loopback_needs_token {
-            return Err(StartupError::NoToken);
-        }
-        let access = Access::new(token, config.http.loopback_needs_token, Vec::new());
+        let Settings { config, token, .. } = &settings;
+        let token = token.clone().map(Into::into);
+        let access = Arc::new(Access::new(token, config.http.loopback_needs_token, Vec::new()));
         // Listening comes first: a second daemon must not touch what belongs to the first.
         let address = config.http.listen;
         let listener = TcpListener::bind(address)
@@ -92,37 +85,36 @@ impl Daemon {
         let keeper = state.map(open_state).transpose()?;
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
+        let workers = Arc::new(workers);
         // Only what a next daemon could go on with leaves a trail.
         let trails = keeper.is_some().then(trail_directory);
         let library =
             Arc::new(Library::new(config.stream.window, config.stream.memory, trails.clone()));
-        let rules = Rules {
-            defaults: Defaults {
-                quality: config.sessions.quality,
-                audio: config.sessions.audio,
-                frame_rate: config.sessions.frame_rate,
-            },
-            most: config.sessions.most,
-            pages: PagePolicy::from(&config.pages),
-            accept_certificates_of: config.pages.accept_certificates_of.clone(),
-            listen,
-        };
         // It goes on by itself: what it finds, and whether it can, is nothing to wait for.
         let devices = Arc::new(Devices::new(&config.devices));
-        let discovery = Discovery::start(&devices, config.devices.discover);
+        let discovery = Discovery::start(&devices);
         let outside = Outside {
-            workers: Arc::new(workers),
+            workers: Arc::clone(&workers) as _,
             streams: Arc::clone(&library) as _,
             tvs: Arc::new(Receivers::new(Arc::clone(&devices))),
             keeper,
         };
-        let registry = Arc::new(Registry::new(rules, outside));
+        let registry = Arc::new(Registry::new(rules(config, listen), outside));
         registry.resume().await;
         if let Some(trails) = trails {
             remove_trails(&trails, &registry.sessions());
         }
-        let parts = Arc::new(Parts { registry, devices });
-        Ok(Self { listener, parts, library, access: Arc::new(access), discovery, runtime })
+        let concerned = Concerned {
+            registry: Arc::clone(&registry),
+            devices: Arc::clone(&devices),
+            library: Arc::clone(&library),
+            access: Arc::clone(&access),
+            workers,
+            listen,
+        };
+        let reloader = Reloader::new(source, settings, concerned);
+        let parts = Arc::new(Parts { registry, devices, reloader });
+        Ok(Self { listener, parts, library, access, discovery, runtime })
     }
 
     /// Where it listens: the configured address, with the real port.
@@ -147,24 +139,34 @@ impl Daemon {
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session and leaves nothing behind but what is
-    /// in the state directory.
+    /// in the state directory. SIGHUP has the configuration read again; where there is none it ends the
+    /// daemon, as the end of a terminal ends what runs on it.
     ///
     /// # Errors
     /// Signals cannot be watched.
     pub async fn run(self) -> Result<(), StartupError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartupError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartupError::Signals)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(StartupError::Signals)?;
         let Self { listener, parts, library, access, discovery, runtime } = self;
-        let registry = Arc::clone(&parts.registry);
+        let core = Arc::clone(&parts);
         let app = App { core: parts, media: library, access, limits: Limits::default() };
         let stopping = async move {
+            let reloading = async {
+                // Signals that come meanwhile are one signal afterwards.
+                while hang_up.recv().await.is_some() && core.reloader.has_source() {
+                    // It says by itself what came of it.
+                    drop(core.reload().await);
+                }
+            };
             tokio::select! {
                 _ = terminate.recv() => tracing::info!("SIGTERM, stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT, stopping"),
+                () = reloading => tracing::info!("SIGHUP, stopping"),
             }
             // Sessions first: their players get the end of the stream, and the server then has only
             // answers to finish.
-            registry.shut_down().await;
+            core.registry.shut_down().await;
         };
         http::serve(listener, app, stopping).await;
         discovery.stop().await;
@@ -178,13 +180,4 @@ fn open_state(directory: PathBuf) -> Result<Arc<dyn Keeper>, StartupError> {
     let files =
         Files::open(directory).map_err(|cause| StartupError::State { directory: shown, cause })?;
     Ok(Arc::new(files))
-}
-
-fn browser_arguments(config: &Config) -> Vec<OsString> {
-    let timeout = config.pages.timeout.as_millis().to_string();
-    let mut arguments = vec!["--load-timeout-ms".into(), timeout.into()];
-    if let Some(program) = &config.browser.program {
-        arguments.extend(["--program".into(), program.into()]);
-    }
-    arguments
 }

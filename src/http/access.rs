@@ -5,7 +5,11 @@
 //! `http://127.0.0.1:8000`, so calls that come from a foreign origin, or under a name that a foreign
 //! page could have pointed at us, are refused.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use axum::{
     extract::{Request, State},
@@ -21,6 +25,7 @@ use super::{
     connection::{Connection, is_loopback},
     problem::Problem,
 };
+use crate::config::Secret;
 
 /// What a reverse proxy adds: its peer is who it speaks for, not this machine.
 const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
@@ -61,6 +66,13 @@ impl ControlToken {
     }
 }
 
+impl From<Secret> for ControlToken {
+    /// A token that was read from its file can be sent and is long enough.
+    fn from(secret: Secret) -> Self {
+        Self(secret.into_inner())
+    }
+}
+
 impl fmt::Debug for ControlToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ControlToken(…)")
@@ -70,9 +82,14 @@ impl fmt::Debug for ControlToken {
 /// The rules for the control API.
 #[derive(Debug)]
 pub struct Access {
+    door: RwLock<Door>,
+    host_names: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Door {
     token: Option<ControlToken>,
     loopback_needs_token: bool,
-    host_names: Vec<String>,
 }
 
 impl Access {
@@ -88,7 +105,13 @@ impl Access {
             .chain(machine_names())
             .map(|name| name.to_ascii_lowercase())
             .collect();
-        Self { token, loopback_needs_token, host_names }
+        Self { door: RwLock::new(Door { token, loopback_needs_token }), host_names }
+    }
+
+    /// From the next request on, those who know this token are let in.
+    pub fn admit(&self, token: Option<ControlToken>, loopback_needs_token: bool) {
+        let door = Door { token, loopback_needs_token };
+        *self.door.write().unwrap_or_else(PoisonError::into_inner) = door;
     }
 
     fn check(
@@ -98,7 +121,8 @@ impl Access {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
-        if let (Some(token), Some(sent)) = (&self.token, headers.get(header::AUTHORIZATION)) {
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(token), Some(sent)) = (&door.token, headers.get(header::AUTHORIZATION)) {
             let sent = sent.to_str().ok().and_then(bearer);
             return match sent.is_some_and(|sent| token.matches(sent)) {
                 true => Ok(()),
@@ -106,9 +130,9 @@ impl Access {
             };
         }
         let local = is_loopback(peer) && !FORWARDING.iter().any(|name| headers.contains_key(*name));
-        match &self.token {
-            Some(_) if !local || self.loopback_needs_token => return Err(Refusal::NoToken),
-            None if !local || self.loopback_needs_token => return Err(Refusal::NotConfigured),
+        match &door.token {
+            Some(_) if !local || door.loopback_needs_token => return Err(Refusal::NoToken),
+            None if !local || door.loopback_needs_token => return Err(Refusal::NotConfigured),
             _ => {}
         }
         self.check_browser(method, uri, headers)
@@ -193,7 +217,7 @@ impl From<Refusal> for Problem {
                 StatusCode::FORBIDDEN,
                 "calls from other machines need a control token, and none is configured",
             )
-            .hint("Configure a token, restart the service and send it with each call; or call from the machine itself."),
+            .hint("Configure a token, have the service reload its configuration and send it with each call; or call from the machine itself."),
             Refusal::ForeignHost => Self::new(
                 StatusCode::FORBIDDEN,
                 "the call came in under a name that this machine is not known by",
@@ -299,6 +323,23 @@ mod tests {
             let access = access(token, loopback_needs_token);
             assert_eq!(check(&access, peer, Method::POST, &host), expected, "{peer}");
         }
+    }
+
+    #[test]
+    fn another_token_counts_at_once_and_the_old_one_no_more() {
+        let door = access(Some(TOKEN), false);
+        let by = |token: &str| {
+            let bearer = format!("Bearer {token}");
+            check(&door, LAN, Method::POST, &[("authorization", &bearer)])
+        };
+        const NEXT: &str = "fedcba9876543210-token";
+        assert_eq!((by(TOKEN), by(NEXT)), (Ok(()), Err(Refusal::WrongToken)));
+        door.admit(Some(ControlToken::new(NEXT.to_owned()).unwrap()), true);
+        assert_eq!((by(TOKEN), by(NEXT)), (Err(Refusal::WrongToken), Ok(())));
+        let local = check(&door, "127.0.0.1", Method::GET, &[]);
+        assert_eq!(local, Err(Refusal::NoToken));
+        door.admit(None, false);
+        assert_eq!(by(NEXT), Err(Refusal::NotConfigured));
     }
 
     #[test]

@@ -24,11 +24,18 @@ use crate::{
 /// All streams of the daemon.
 #[derive(Debug)]
 pub struct Library {
-    retention: Duration,
-    memory: usize,
+    room: RwLock<Room>,
     /// Where streams leave their trails.
     trails: Option<PathBuf>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
+}
+
+/// What a stream gets.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    retention: Duration,
+    /// In bytes.
+    memory: usize,
 }
 
 /// A stream under one of its tokens.
@@ -73,7 +80,12 @@ impl Library {
     /// Every stream gets this retention and as much memory, in bytes. Below `trails` the newest segments
     /// of those that another daemon may go on with are kept as files.
     pub fn new(retention: Duration, memory: usize, trails: Option<PathBuf>) -> Self {
-        Self { retention, memory, trails, shelves: RwLock::default() }
+        Self { room: RwLock::new(Room { retention, memory }), trails, shelves: RwLock::default() }
+    }
+
+    /// Streams that are made from now on get this retention and as much memory, in bytes.
+    pub fn set_room(&self, retention: Duration, memory: usize) {
+        *self.room.write().unwrap_or_else(PoisonError::into_inner) = Room { retention, memory };
     }
 
     pub fn get(&self, token: &str) -> Option<Arc<Shelf>> {
@@ -98,10 +110,11 @@ impl Streams for Library {
         heir: Option<&SessionId>,
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
+        let Room { retention, memory } = *self.room.read().unwrap_or_else(PoisonError::into_inner);
         let stream = Arc::new(LiveStream::new(StreamOptions {
             audio,
-            retention: self.retention,
-            memory: self.memory,
+            retention,
+            memory,
             // A clock that was set back takes what it can get.
             age: Duration::try_from(age).unwrap_or_default(),
             trail: self.trails.as_ref().zip(heir).map(|(trails, id)| trails.join(id.as_str())),

@@ -52,6 +52,16 @@ pub struct Rules {
     pub listen: SocketAddr,
 }
 
+impl Rules {
+    fn check_page(&self, spec: &SessionSpec) -> Result<(), StartError> {
+        self.pages.check(&spec.page.url).map_err(|error| StartError {
+            kind: StartErrorKind::Forbidden,
+            message: error.to_string(),
+            hint: None,
+        })
+    }
+}
+
 /// Through what sessions reach the outside.
 #[derive(Clone)]
 pub struct Outside {
@@ -70,7 +80,7 @@ impl std::fmt::Debug for Outside {
 
 /// All sessions of the daemon.
 pub struct Registry {
-    rules: Rules,
+    rules: Mutex<Arc<Rules>>,
     outside: Outside,
     state: Mutex<List>,
     /// Whoever writes what outlives the daemon.
@@ -81,12 +91,21 @@ pub struct Registry {
 impl Registry {
     pub fn new(rules: Rules, outside: Outside) -> Self {
         Self {
-            rules,
+            rules: Mutex::new(Arc::new(rules)),
             outside,
             state: Mutex::default(),
             keeping: AsyncMutex::default(),
             changed: watch::Sender::new(()),
         }
+    }
+
+    /// Has other rules count from now on. What runs keeps what it was started with.
+    pub fn obey(&self, rules: Rules) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Starts a session; running ones of the same target or on the same TV end. `tv` is what the
@@ -99,9 +118,10 @@ impl Registry {
         request: StartRequest,
         tv: Option<TvChoice>,
     ) -> Result<Snapshot, StartError> {
-        let mut spec = request.into_spec(&self.rules.defaults, tv)?;
-        self.check_page(&spec)?;
-        spec.page.accept_certificates_of.clone_from(&self.rules.accept_certificates_of);
+        let rules = self.rules();
+        let mut spec = request.into_spec(&rules.defaults, tv)?;
+        rules.check_page(&spec)?;
+        spec.page.accept_certificates_of.clone_from(&rules.accept_certificates_of);
         let now = Timestamp::now();
         let order = Order {
             id: SessionId::random().map_err(drawing)?,
@@ -113,20 +133,22 @@ impl Registry {
             origin: now,
             spec,
         };
-        self.admit(order, false)
+        self.admit(order, false, &rules)
     }
 
     /// Goes on with the sessions that a daemon before left.
     pub async fn resume(self: &Arc<Self>) {
         let Some(keeper) = &self.outside.keeper else { return };
+        let rules = self.rules();
         for mut order in keeper.orders() {
             let id = order.id.clone();
             if order.ends_at.is_some_and(|end| end <= Timestamp::now()) {
                 self.forget(&id).await;
                 continue;
             }
-            order.spec.page.accept_certificates_of.clone_from(&self.rules.accept_certificates_of);
-            let admitted = self.check_page(&order.spec).and_then(|()| self.admit(order, true));
+            order.spec.page.accept_certificates_of.clone_from(&rules.accept_certificates_of);
+            let admitted =
+                rules.check_page(&order.spec).and_then(|()| self.admit(order, true, &rules));
             if let Err(error) = admitted {
                 // It stays on disk: the configuration may be mended.
                 tracing::error!(session = %id, %error, "a session from before is not gone on with");
@@ -134,16 +156,13 @@ impl Registry {
         }
     }
 
-    fn check_page(&self, spec: &SessionSpec) -> Result<(), StartError> {
-        self.rules.pages.check(&spec.page.url).map_err(|error| StartError {
-            kind: StartErrorKind::Forbidden,
-            message: error.to_string(),
-            hint: None,
-        })
-    }
-
     /// Puts the session on the list, starts its task, and ends those whose place it takes.
-    fn admit(self: &Arc<Self>, mut order: Order, resumes: bool) -> Result<Snapshot, StartError> {
+    fn admit(
+        self: &Arc<Self>,
+        mut order: Order,
+        resumes: bool,
+        rules: &Rules,
+    ) -> Result<Snapshot, StartError> {
         let mut state = self.lock();
         if state.closed {
             return Err(StartError {
@@ -171,13 +190,13 @@ impl Registry {
         let origin = resumes.then_some(order.origin);
         let production = match state.production_without(&replaced, &spec, origin) {
             Some(production) => production,
-            None if state.pages_without(&replaced) < self.rules.most => {
+            None if state.pages_without(&replaced) < rules.most => {
                 self.open(&mut state, &order, spec)?
             }
             None => {
                 return Err(StartError {
                     kind: StartErrorKind::Busy,
-                    message: format!("{} pages are open, as many as may", self.rules.most),
+                    message: format!("{} pages are open, as many as may", rules.most),
                     hint: Some("Stop one, or raise sessions.most in the configuration.".to_owned()),
                 });
             }
@@ -185,7 +204,7 @@ impl Registry {
         order.origin = production.origin;
         state.use_one_more(&production);
         drop(self.outside.streams.share(&production.token, &order.token));
-        let (caster, cast) = self.caster(&order, &production, resumes).unzip();
+        let (caster, cast) = self.caster(&order, &production, resumes, rules.listen).unzip();
         let (to_session, commands) = mpsc::channel(COMMANDS);
         let (ending, ends) = watch::channel(None);
         let order = Arc::new(order);
@@ -245,6 +264,7 @@ impl Registry {
         order: &Order,
         production: &Production,
         resumes: bool,
+        listen: SocketAddr,
     ) -> Option<(Caster, watch::Receiver<CastStatus>)> {
         let cast = order.spec.cast.as_ref()?;
         let wanted = Wanted {
@@ -259,7 +279,7 @@ impl Registry {
             keeper: self.outside.keeper.clone(),
             production: production.view.clone(),
             fetched: self.outside.streams.share(&production.token, &order.tv_token),
-            listen: self.rules.listen,
+            listen,
             token: order.tv_token.clone(),
             resumes,
         };
@@ -339,7 +359,7 @@ impl Registry {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(NavigateError::Credentials);
         }
-        self.rules.pages.check(&url)?;
+        self.rules().pages.check(&url)?;
         self.lock().navigate(id, url)?;
         self.changed.send_replace(());
         if self.entry(id).is_some_and(|entry| entry.tv().is_some()) {

@@ -6,7 +6,10 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,14 +39,20 @@ pub struct Children {
     /// Has one directory for each session; gone with the sessions.
     runtime: PathBuf,
     /// What to add to the browser worker's command line.
-    browser_arguments: Vec<OsString>,
+    browser_arguments: RwLock<Vec<OsString>>,
     browsers: AtomicU32,
 }
 
 impl Children {
     /// Workers are `program worker …`; sessions get their directories in `runtime`.
     pub fn new(program: PathBuf, runtime: PathBuf, browser_arguments: Vec<OsString>) -> Self {
+        let browser_arguments = RwLock::new(browser_arguments);
         Self { program, runtime, browser_arguments, browsers: AtomicU32::new(0) }
+    }
+
+    /// What to add to the command lines of browser workers that are started from now on.
+    pub fn set_browser_arguments(&self, arguments: Vec<OsString>) {
+        *self.browser_arguments.write().unwrap_or_else(PoisonError::into_inner) = arguments;
     }
 
     fn directory(&self, session: &SessionId) -> PathBuf {
@@ -132,7 +141,9 @@ impl Workers for Children {
             let directory = parent.join(format!("browser-{number}"));
             let mut arguments =
                 vec!["browser".as_ref(), "--directory".as_ref(), directory.as_os_str()];
-            arguments.extend(self.browser_arguments.iter().map(OsString::as_os_str));
+            let more =
+                self.browser_arguments.read().unwrap_or_else(PoisonError::into_inner).clone();
+            arguments.extend(more.iter().map(OsString::as_os_str));
             self.start(&arguments, "browser worker")
         })
     }

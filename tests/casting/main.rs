@@ -14,6 +14,7 @@ mod house;
 mod navigate;
 mod people;
 mod playing;
+mod reload;
 mod render;
 mod restart;
 mod start;

@@ -113,7 +113,7 @@ fn a_tv_that_vanished_is_dropped_when_doubted_and_its_return_is_told() {
         runtime.block_on(async {
             let devices = Arc::new(Devices::new(&settings));
             let mut signs = devices.watch(&id);
-            let discovery = Discovery::start(&devices, true);
+            let discovery = Discovery::start(&devices);
             timeout(PATIENCE, signs.announcement()).await.expect("an announcement");
             assert_eq!(devices.get(&id).unwrap().name, "Living room");
 
@@ -136,6 +136,36 @@ fn a_tv_that_vanished_is_dropped_when_doubted_and_its_return_is_told() {
             house.let_tvs_speak();
             timeout(PATIENCE, signs.announcement()).await.expect("its return");
             assert!(devices.get(&id).is_some());
+            discovery.stop().await;
+        });
+    });
+}
+
+#[test]
+fn the_search_ends_and_begins_again_with_the_configuration() {
+    let house = House::connected();
+    let _tv = Announcer::start(&house.tvs, &Words { address: None, ..TV });
+    let id = DeviceId::new(TV_ID);
+    let on = config::Devices::default();
+    let off = config::Devices { discover: false, ..on.clone() };
+    house.ours.within(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let devices = Arc::new(Devices::new(&off));
+            let mut signs = devices.watch(&id);
+            let discovery = Discovery::start(&devices);
+            for _ in 0..2 {
+                devices.configure(&on);
+                timeout(PATIENCE, signs.announcement()).await.expect("an announcement");
+                let mut changes = devices.changes();
+                devices.configure(&off);
+                let gone = async {
+                    while devices.get(&id).is_some() {
+                        changes.changed().await.unwrap();
+                    }
+                };
+                timeout(PATIENCE, gone).await.expect("nothing to be listed that is not looked for");
+            }
             discovery.stop().await;
         });
     });

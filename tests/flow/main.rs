@@ -17,6 +17,7 @@ mod inspector;
 mod lifecycle;
 mod netdata;
 mod popup;
+mod reload;
 mod remains;
 mod truth;
 

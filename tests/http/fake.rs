@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use dashboard_cast::{
     cast::{Device, Found},
-    control::{Changes, Core},
+    control::{Changes, Core, ReloadError},
     http::{Access, App, Limits, Live, Media},
     ids::{DeviceId, MediaToken, SessionId},
     session::{
@@ -136,6 +136,10 @@ impl Core for FakeCore {
         let session = sessions.iter_mut().find(|running| running.id == *session);
         session.ok_or(NavigateError::NoSession)?.page.reloads += 1;
         Ok(())
+    }
+
+    async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+        Err(ReloadError::NoSource)
     }
 
     fn sessions(&self) -> Vec<Snapshot> {

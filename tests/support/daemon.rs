@@ -94,6 +94,12 @@ impl Daemon {
         }
     }
 
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("an id");
+        kill_process(id, signal).expect("sending a signal");
+    }
+
     /// Sends `signal` and waits for the end, which must come.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {

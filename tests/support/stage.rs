@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use ureq::{Agent, Body, http::Response};
@@ -23,6 +24,8 @@ use super::{
 
 /// For what takes a second or two on a machine that has nothing else to do.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const CONFIG: &str = "test.toml";
 
 /// One Chromium is all that two cores can draw and encode in time.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -76,17 +79,12 @@ impl Stage {
 
     #[track_caller]
     pub(crate) fn set_in(directory: TempDir, config: &str) -> Self {
-        // No test asks around in the network that it happens to run in.
-        let config = match config.contains("[devices]") {
-            true => config.to_owned(),
-            false => format!("{config}\n[devices]\ndiscover = false\n"),
-        };
-        Self::set_on(0, directory, config)
+        Self::set_on(0, directory, alone(config))
     }
 
     #[track_caller]
     fn set_on(port: u16, directory: TempDir, config: String) -> Self {
-        let file = directory.path().join("test.toml");
+        let file = directory.path().join(CONFIG);
         fs::write(&file, &config).expect("writing a configuration");
         let daemon = Daemon::launch(
             Command::new(env!("CARGO_BIN_EXE_dashboard-cast"))
@@ -101,6 +99,19 @@ impl Stage {
             .build()
             .into();
         Self { daemon, directory, config, agent }
+    }
+
+    /// Has the daemon read this configuration, and returns what it says of it.
+    #[track_caller]
+    pub(crate) fn reconfigure(&self, config: &str) -> String {
+        fs::write(self.directory.path().join(CONFIG), alone(config)).expect("a configuration");
+        let before = self.daemon.log().len();
+        self.daemon.signal(Signal::HUP);
+        wait_for("word of the configuration", PATIENCE, || {
+            let said = self.daemon.log().split_off(before);
+            let ends = ["the configuration was read again", "the configuration is not used"];
+            ends.iter().any(|end| said.contains(end)).then_some(said)
+        })
     }
 
     /// Another daemon in the place of one that has ended, at the same address.
@@ -186,6 +197,14 @@ impl Stage {
     pub(crate) fn check_bare(&self) {
         assert_eq!(self.family(), [], "processes are left");
         assert_eq!(files(&self.runtime().join(self.daemon.id().to_string())), [""; 0]);
+    }
+}
+
+/// No test asks around in the network that it happens to run in.
+fn alone(config: &str) -> String {
+    match config.contains("[devices]") {
+        true => config.to_owned(),
+        false => format!("{config}\n[devices]\ndiscover = false\n"),
     }
 }
 
