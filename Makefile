@@ -1,10 +1,11 @@
 # Everything here first installs from Debian what is missing (.ci/setup); when nothing is, it needs
 # no network but cargo's.
 
-.PHONY: help demo test bench check
+.PHONY: help demo man test bench check
 
 help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
+	@echo 'make man           manual pages and completions, into target/man and target/completions'
 	@echo 'make test          run all tests'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
@@ -12,6 +13,12 @@ help:
 demo:
 	@.ci/setup demo
 	cargo run --release --locked -- demo $(URL) $(if $(DEVICE),--device '$(DEVICE)')
+
+# What a package holds beside the program and debian/man; the program itself writes it.
+man:
+	@.ci/setup build
+	cargo run --release --locked -- generate man target/man
+	cargo run --release --locked -- generate completions target/completions
 
 test:
 	@.ci/setup test

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
+use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -115,4 +116,88 @@ impl Changes {
             else => std::future::pending().await,
         }
     }
+}
+
+/// Whether all is well, in the words that HTTP and D-Bus share. Fields may be added, none renamed:
+/// scripts of the service that this one replaces read them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HealthReport {
+    pub status: Condition,
+    /// Sessions that have not ended.
+    pub active_streams: usize,
+    pub cast_device: Availability,
+    pub hardware_acceleration: Acceleration,
+    /// What is wrong, a sentence each. Empty when all is well.
+    pub problems: Vec<String>,
+    pub version: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    Healthy,
+    Degraded,
+}
+
+impl Condition {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+/// Of the TV that is meant when none is named, or of any when there is no such one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Availability {
+    Available,
+    Unavailable,
+}
+
+impl Availability {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acceleration {
+    pub quicksync_available: bool,
+    /// What encodes, in libavcodec's words; `None` when nothing can.
+    pub encoder: Option<String>,
+    /// Why it is this encoder and no better one; a sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl HealthReport {
+    pub fn of(core: &impl Core) -> Self {
+        let health = core.health();
+        let is_healthy = health.problems.is_empty() && health.encoder.is_some();
+        Self {
+            status: if is_healthy { Condition::Healthy } else { Condition::Degraded },
+            active_streams: active_sessions(&core.sessions()),
+            cast_device: match health.cast_device_available {
+                true => Availability::Available,
+                false => Availability::Unavailable,
+            },
+            hardware_acceleration: Acceleration {
+                quicksync_available: health.quicksync_available,
+                encoder: health.encoder,
+                reason: health.encoder_reason,
+            },
+            problems: health.problems,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// How many of them have not ended.
+pub fn active_sessions(sessions: &[Snapshot]) -> usize {
+    sessions.iter().filter(|session| session.state.name != "ended").count()
 }

@@ -59,6 +59,20 @@ impl MediaToken {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Where the HTTP server has the session's HLS stream: its multivariant playlist.
+    pub fn hls_path(&self) -> String {
+        self.path("master.m3u8")
+    }
+
+    /// Where the HTTP server has the session as one endless MP4 file.
+    pub fn fmp4_path(&self) -> String {
+        self.path("stream.mp4")
+    }
+
+    fn path(&self, file: &str) -> String {
+        format!("/media/{}/{file}", self.0)
+    }
 }
 
 impl fmt::Debug for MediaToken {

@@ -5,7 +5,8 @@
 //! page ([`render::browser`]) → compositor ([`render::compositor`]) → picture → encoder ([`encode`])
 //! → segment ([`package`]) → TV ([`http`]), which is told to fetch it ([`cast`]).
 //!
-//! [`cast`] knows which TVs there are.
+//! [`cast`] knows which TVs there are. [`http`] and [`dbus`] are for those who ask for something, and
+//! say the same.
 //!
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
@@ -15,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod dbus;
 pub mod encode;
 mod error;
 pub mod http;

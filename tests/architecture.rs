@@ -17,7 +17,7 @@ const ROWS: [&[&str]; 10] = [
     &["session"],
     &["worker", "render", "encode", "package", "cast", "keep"],
     &["control"],
-    &["http"],
+    &["http", "dbus"],
     &["process", "daemon"],
     &["cli"],
     &["main", "lib"],

@@ -46,6 +46,16 @@ pub enum Found {
     Both,
 }
 
+impl Found {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Announced => "announced",
+            Self::Configured => "configured",
+            Self::Both => "both",
+        }
+    }
+}
+
 impl Device {
     /// Its addresses without the port, as text; a link-local one has its interface's number.
     pub fn hosts(&self) -> impl Iterator<Item = String> {

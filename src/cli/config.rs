@@ -1,11 +1,60 @@
 //! `dashboard-cast config check` and `config show`.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use crate::config::{Config, ConfigError, Loaded, Warning, locate, read_files};
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::{Value, json};
+
+use super::{exit::Failure, screen::print_json};
+use crate::config::{Config, ConfigError, Loaded, Setting, Warning, locate, read_files};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    config: Vec<PathBuf>,
+    /// Prints JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Says which files are read and what is wrong in them.
+    Check,
+    /// Prints what holds, each value with its origin.
+    Show,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (root, files) = (Path::new("/"), &*arguments.config);
+    let usable = match (&arguments.what, arguments.json) {
+        (What::Check, false) => check(root, files, &mut io::stdout())?,
+        (What::Show, false) => show(root, files, &mut io::stdout())?,
+        (What::Check, true) => {
+            let loaded = load(root, files);
+            print_json(&checked(&loaded))?;
+            loaded.is_ok()
+        }
+        (What::Show, true) => {
+            print_json(&shown(&load(root, files)?.settings))?;
+            true
+        }
+    };
+    if usable { Ok(()) } else { Err(Failure::said()) }
+}
+
+/// Reads `files` or, when there are none, what is found below `root`.
+pub(super) fn load(root: &Path, files: &[PathBuf]) -> Result<Loaded, ConfigError> {
+    let fragments = if files.is_empty() { locate(root)? } else { read_files(files)? };
+    Config::load(&fragments)
+}
 
 /// Prints which files were read and what is wrong in them. Returns whether the configuration can be
 /// used. `files`, when there are any, replace the search below `root`.
@@ -58,9 +107,26 @@ pub fn show(root: &Path, files: &[PathBuf], out: &mut impl Write) -> io::Result<
     Ok(true)
 }
 
-fn load(root: &Path, files: &[PathBuf]) -> Result<Loaded, ConfigError> {
-    let fragments = if files.is_empty() { locate(root)? } else { read_files(files)? };
-    Config::load(&fragments)
+fn checked(loaded: &Result<Loaded, ConfigError>) -> Value {
+    let (files, warnings, problems) = match loaded {
+        Ok(loaded) => (&loaded.files, &loaded.warnings, &[][..]),
+        Err(error) => (&error.files, &error.warnings, &*error.problems),
+    };
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    json!({"usable": loaded.is_ok(), "files": files, "warnings": warnings, "problems": problems})
+}
+
+/// Sections with their keys; each has its value, and where it comes from or `null` for a default.
+fn shown(settings: &[Setting]) -> Value {
+    let mut sections: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for Setting { section, key, value, from } in settings {
+        let from = from.as_ref().map(|place| format!("{}:{}", place.file.display(), place.line));
+        let setting = json!({"value": value, "from": from});
+        sections.entry(section).or_default().insert(key, setting);
+    }
+    json!(sections)
 }
 
 fn write_files(files: &[PathBuf], out: &mut impl Write) -> io::Result<()> {

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use clap::{Args, ValueHint};
+
 use super::{exit::Failure, runtime};
 use crate::{
     config::{Config, Settings, StaticDevice},
@@ -24,12 +26,32 @@ const PORT: u16 = 8000;
 /// The status line is for people; faster would only flicker.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) fn run(
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The page to show.
+    #[arg(value_hint = ValueHint::Url)]
     url: Option<String>,
+    /// Shows it on this TV as well, given by its name, UUID or address.
+    #[arg(long, value_name = "TV")]
     device: Option<String>,
+    /// Where it can be watched; by default port 8000 of this machine, with a TV of all its
+    /// networks.
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// 1080p, 720p or low-latency; by default the best that the TV is for.
+    #[arg(long, value_parser = quality)]
     quality: Option<Quality>,
-) -> Result<(), Failure> {
+}
+
+fn quality(name: &str) -> Result<Quality, String> {
+    Quality::ALL
+        .into_iter()
+        .find(|quality| quality.name() == name)
+        .ok_or_else(|| format!("there are {}", Quality::ALL.map(Quality::name).join(", ")))
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { url, device, listen, quality } = arguments;
     let device = device.filter(|device| device != StartRequest::NO_DEVICE);
     let mut config = Config::default();
     config.http.listen = listen.unwrap_or(match device {
@@ -42,7 +64,7 @@ pub(super) fn run(
     config.devices.fixed.extend(device.as_deref().and_then(address_of));
     runtime()?.block_on(async {
         let settings = Settings { config, ..Settings::default() };
-        let daemon = Daemon::prepare(settings, None, None).await?;
+        let daemon = Daemon::prepare(settings, None, None, None).await?;
         let mut address = daemon.address()?;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -52,13 +74,13 @@ pub(super) fn run(
         request.quality = quality;
         request.device = device;
         let session = daemon.start(request).await?;
-        let media = format!("http://{address}/media/{}", session.token.as_str());
+        let (hls, fmp4) = (session.token.hls_path(), session.token.fmp4_path());
         let on = session.tv.map_or_else(String::new, |tv| format!(" on {}", tv.name));
         say(&format!(
             "Showing {page}{on}\n\n  \
              Watch in a browser   http://{address}/\n  \
-             Play as HLS          {media}/master.m3u8\n  \
-             Play as one file     {media}/stream.mp4\n\n\
+             Play as HLS          http://{address}{hls}\n  \
+             Play as one file     http://{address}{fmp4}\n\n\
              Stop with Ctrl-C.\n"
         ))?;
         let status = tokio::spawn(follow(daemon.registry()));

@@ -1,30 +1,79 @@
-//! `dashboard-cast devices`: which TVs there are, seen from here and now.
+//! `dashboard-cast devices`: which TVs there are, as the service knows them or as they are seen from
+//! here and now.
 
 use std::{
-    fmt,
-    io::{self, Write},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::termios::tcgetwinsize;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use clap::{Args, ValueHint, value_parser};
+use serde_json::json;
 
-use super::{exit::Failure, runtime};
+use super::{
+    ask, config,
+    exit::Failure,
+    runtime,
+    screen::{Screen, Style, print, print_json, say},
+    service::{Device, Service},
+    table::{Cell, Column, Row, Table},
+};
 use crate::{
-    cast::{Device, Devices, Discovery, can_search},
-    config,
+    cast::{Devices, Discovery, can_search},
+    config::Devices as Settings,
+    dbus::Bus,
 };
 
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Looks for them from here and now, without the service.
+    #[arg(long)]
+    search: bool,
+    /// Prints JSON, as `GET /devices` answers.
+    #[arg(long)]
+    json: bool,
+    /// How long to look, up to 60 s.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "search", value_parser = value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+    #[arg(long, value_name = "FILE", requires = "search", value_hint = ValueHint::FilePath)]
+    config: Vec<PathBuf>,
+}
+
+impl Arguments {
+    pub(super) const fn searches(&self) -> bool {
+        self.search
+    }
+}
+
+pub(super) fn run(bus: Bus, arguments: Arguments) -> Result<(), Failure> {
+    if arguments.search {
+        let loaded = config::load(Path::new("/"), &arguments.config)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let time = Duration::from_secs(arguments.seconds);
+        return search(loaded.config.devices, time, arguments.json);
+    }
+    let devices = ask(async { Ok(Service::connect(bus).await?.objects().await?.devices) })?;
+    if arguments.json {
+        return print_json(&json!({ "devices": devices }));
+    }
+    if devices.is_empty() {
+        say("The service knows of no TV. Look from here: dashboard-cast devices --search");
+    }
+    print(&table(&devices).text(Screen::of(&std::io::stdout())))
+}
+
 /// Looks for `time` and prints what was found.
-pub(super) fn run(settings: &config::Devices, time: Duration, json: bool) -> Result<(), Failure> {
+fn search(settings: Settings, time: Duration, json: bool) -> Result<(), Failure> {
     if let Err(error) = can_search()
         && settings.fixed.is_empty()
     {
         return Err(error.into());
     }
     // Who asks wants them found, whatever the daemon is to do.
-    let settings = config::Devices { discover: true, ..settings.clone() };
+    let settings = Settings { discover: true, ..settings };
     let devices = Arc::new(Devices::new(&settings));
     runtime()?.block_on(async {
         let discovery = Discovery::start(&devices);
@@ -32,126 +81,62 @@ pub(super) fn run(settings: &config::Devices, time: Duration, json: bool) -> Res
         discovery.stop().await;
     });
     let found = devices.snapshot();
-    let mut out = io::stdout();
     if json {
-        serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "devices": found }))
-            .map_err(io::Error::from)?;
-        writeln!(out)?;
+        print_json(&json!({ "devices": found }))?;
     } else {
-        let width = tcgetwinsize(&out).ok().map(|size| usize::from(size.ws_col));
-        write!(out, "{}", Table::new(&found, width.filter(|width| *width > 0)))?;
+        let found: Vec<Device> = found.iter().map(Device::from).collect();
+        print(&table(&found).text(Screen::of(&std::io::stdout())))?;
     }
-    out.flush()?;
     if found.is_empty() {
-        say_where_to_look(time);
+        say(&format!(
+            "No TV has announced itself within {} s. Is it switched on, and in the same network as \
+             this machine? Announcements do not pass from one VLAN or Wi-Fi guest network to \
+             another; a TV there belongs into devices.static of the configuration, with its \
+             address.",
+            time.as_secs()
+        ));
     }
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "it is no result")]
-fn say_where_to_look(time: Duration) {
-    eprintln!(
-        "No TV has announced itself within {} s. Is it switched on, and in the same network as this \
-         machine? Announcements do not pass from one VLAN or Wi-Fi guest network to another; a TV \
-         there belongs into devices.static of the configuration, with its address.",
-        time.as_secs()
-    );
-}
+/// Names and models can be guessed from their beginning, addresses and UUIDs cannot.
+const COLUMNS: [Column; 4] = [
+    Column::shrinking("NAME"),
+    Column::shrinking("MODEL"),
+    Column::whole("ADDRESS"),
+    Column::whole("UUID"),
+];
 
-const HEADINGS: [&str; 4] = ["NAME", "MODEL", "ADDRESS", "UUID"];
-/// Between two columns.
-const GAP: usize = 2;
-/// Columns are not made narrower, and a line may then be longer than the terminal is wide.
-const NARROWEST: usize = 8;
-
-/// Devices for people, a line each; what is wrong with one is on a line below it.
-struct Table {
-    rows: Vec<([String; 4], Option<String>)>,
-    widths: [usize; 4],
-}
-
-impl Table {
-    /// Without a width, lines are as long as they need to be.
-    fn new(devices: &[Device], width: Option<usize>) -> Self {
-        let rows: Vec<_> = devices
-            .iter()
-            .map(|device| {
-                let mark = if device.default { " (default)" } else { "" };
-                let cells = [
-                    format!("{}{mark}", device.name),
-                    device.model.clone().unwrap_or_else(|| "-".to_owned()),
-                    device.hosts().next().unwrap_or_else(|| "-".to_owned()),
-                    device.uuid.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-                ];
-                (cells, device.problem.clone())
-            })
-            .collect();
-        let mut widths = [0, 1, 2, 3].map(|column| {
-            let cells = rows.iter().map(|(cells, _)| cells[column].width());
-            cells.chain([HEADINGS[column].width()]).max().unwrap_or(0)
-        });
-        // Names and models can be guessed from their beginning, addresses and UUIDs cannot.
-        while width.is_some_and(|width| widths.iter().sum::<usize>() + 3 * GAP > width) {
-            let longer = usize::from(widths[1] > widths[0]);
-            if widths[longer] <= NARROWEST {
-                break;
-            }
-            widths[longer] -= 1;
+/// Devices for people; what is wrong with one is on a line below it.
+fn table(devices: &[Device]) -> Table<4> {
+    let rows = devices.iter().map(|device| {
+        let mark = if device.default { " (default)" } else { "" };
+        Row {
+            cells: [
+                format!("{}{mark}", device.name).into(),
+                device.model.clone().into(),
+                device.addresses.first().cloned().into(),
+                device.uuid.clone().into(),
+            ],
+            notes: device.problem.iter().map(|problem| Cell::new(problem, Style::Bad)).collect(),
         }
-        Self { rows, widths }
-    }
-
-    fn write_line(&self, f: &mut fmt::Formatter<'_>, cells: [&str; 4]) -> fmt::Result {
-        let mut line = String::new();
-        for (cell, width) in cells.into_iter().zip(self.widths) {
-            let cell = shortened(cell, width);
-            let blank = width.saturating_sub(cell.width()) + GAP;
-            line.push_str(&cell);
-            line.extend(std::iter::repeat_n(' ', blank));
-        }
-        writeln!(f, "{}", line.trim_end())
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        self.write_line(f, HEADINGS)?;
-        for (cells, problem) in &self.rows {
-            self.write_line(f, cells.each_ref().map(String::as_str))?;
-            if let Some(problem) = problem {
-                writeln!(f, "  {problem}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn shortened(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut short = String::new();
-    for letter in text.chars() {
-        if short.width() + letter.width().unwrap_or(0) + 1 > width {
-            break;
-        }
-        short.push(letter);
-    }
-    short.push('…');
-    short
+    });
+    Table { columns: COLUMNS, rows: rows.collect() }
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
-    use crate::{cast::Found, ids::DeviceId};
+    use crate::{
+        cast::{self, Found},
+        ids::DeviceId,
+    };
 
     fn device(name: &str, model: &str, problem: Option<&str>) -> Device {
         let id = DeviceId::new("0123456789abcdef0123456789abcdef");
-        Device {
+        Device::from(&cast::Device {
             id: id.clone(),
             uuid: problem.is_none().then_some(id),
             name: name.to_owned(),
@@ -163,7 +148,11 @@ mod tests {
             status: None,
             problem: problem.map(str::to_owned),
             default: name == "Living room",
-        }
+        })
+    }
+
+    fn screen(width: usize) -> Screen {
+        Screen { width: Some(width), ..Screen::default() }
     }
 
     #[test]
@@ -178,7 +167,7 @@ Living room (default)  Chromecast  192.168.100.200  0123456789abcdef0123456789ab
 kitchen                -           192.168.100.200  -
   connecting to 10.0.0.1:8009: refused
 ";
-        assert_eq!(Table::new(&devices, None).to_string(), expected);
+        assert_eq!(table(&devices).text(Screen::default()), expected);
     }
 
     #[test]
@@ -187,7 +176,7 @@ kitchen                -           192.168.100.200  -
             device("客厅里的大电视机和音响系统设备", "Chromecast with Google TV", None),
             device("Hall", "BRAVIA 4K VH2", None),
         ];
-        let table = Table::new(&devices, Some(80)).to_string();
+        let table = table(&devices).text(screen(80));
         for line in table.lines() {
             assert!(line.width() <= 80, "{line}");
         }
@@ -200,12 +189,12 @@ kitchen                -           192.168.100.200  -
     #[test]
     fn a_terminal_that_is_too_narrow_gets_lines_that_are_too_long() {
         let devices = [device("Living room upstairs", "Chromecast Ultra", None)];
-        let table = Table::new(&devices, Some(10)).to_string();
+        let table = table(&devices).text(screen(10));
         assert!(table.contains("Living …  Chromec…  192.168.100.200"), "{table}");
     }
 
     #[test]
     fn without_devices_there_is_no_table() {
-        assert_eq!(Table::new(&[], Some(80)).to_string(), "");
+        assert_eq!(table(&[]).text(screen(80)), "");
     }
 }

@@ -3,10 +3,12 @@
 
 use std::{error::Error, io, process::ExitCode};
 
+use super::{service::ServiceError, snapshot::SnapshotError, start::AuthError};
 use crate::{
     cast::SearchError,
     config::{ConfigError, SettingsError},
     daemon::StartupError,
+    dbus::{Bus, BusError},
     error::sentence,
     session::StartError,
 };
@@ -17,22 +19,69 @@ pub(super) struct Failure {
     /// `None` when everything has been said.
     error: Option<Box<dyn Error + Send + Sync>>,
     hint: Option<String>,
+    code: u8,
 }
+
+/// The caller or the world.
+const FAILURE: u8 = 1;
+/// Our bug; the number is `EX_SOFTWARE` of sysexits.h.
+const BUG: u8 = 70;
 
 impl Failure {
     /// A failure that the command has described itself.
     pub(super) const fn said() -> Self {
-        Self { error: None, hint: None }
+        Self { error: None, hint: None, code: FAILURE }
+    }
+
+    /// A failure that is a sentence.
+    pub(super) fn because(why: String, hint: String) -> Self {
+        Self { error: Some(why.into()), hint: Some(hint), code: FAILURE }
     }
 
     fn new(error: impl Error + Send + Sync + 'static, hint: Option<String>) -> Self {
-        Self { error: Some(Box::new(error)), hint }
+        Self { error: Some(Box::new(error)), hint, code: FAILURE }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(error, None)
+        match error.kind() {
+            // Who reads our results has read enough.
+            io::ErrorKind::BrokenPipe => Self::said(),
+            _ => Self::new(error, None),
+        }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        let (hint, code) = (error.hint(), if error.is_bug() { BUG } else { FAILURE });
+        Self { code, ..Self::new(error, hint) }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let hint = match &error {
+            AuthError::Json { .. } => {
+                "It is a JSON object such as {\"headers\": {\"Authorization\": \"Bearer …\"}}, with \
+                 cookies, localStorage, headers or basic."
+            }
+            _ => return Self::new(error, None),
+        };
+        Self::new(error, Some(hint.to_owned()))
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let hint = match &error {
+            SnapshotError::Terminal | SnapshotError::Both => {
+                Some("Name a file: --output picture.png".to_owned())
+            }
+            SnapshotError::Write { .. } => None,
+        };
+        Self::new(error, hint)
     }
 }
 
@@ -41,6 +90,12 @@ impl From<StartupError> for Failure {
         let hint = match &error {
             StartupError::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
                 Some("Another program has that port; choose one with --listen.".to_owned())
+            }
+            StartupError::Bus(BusError::Taken { .. }) => {
+                Some("Stop the other one first: systemctl stop dashboard-cast".to_owned())
+            }
+            StartupError::Bus(BusError::Connect { bus: Bus::Session, .. }) => {
+                Some("See whether there is one with: busctl --user".to_owned())
             }
             _ => None,
         };
@@ -84,11 +139,12 @@ impl From<StartError> for Failure {
 /// Says on stderr what went wrong, with every cause once.
 #[expect(clippy::print_stderr, reason = "this is where words for the caller are said")]
 pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
-    let Err(Failure { error, hint }) = outcome else { return ExitCode::SUCCESS };
-    let Some(error) = error else { return ExitCode::FAILURE };
-    eprintln!("dashboard-cast: {}", sentence(&*error));
+    let Err(Failure { error, hint, code }) = outcome else { return ExitCode::SUCCESS };
+    if let Some(error) = error {
+        eprintln!("dashboard-cast: {}", sentence(&*error));
+    }
     if let Some(hint) = hint {
         eprintln!("{hint}");
     }
-    ExitCode::FAILURE
+    ExitCode::from(code)
 }

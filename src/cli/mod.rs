@@ -1,83 +1,77 @@
 //! The command line: what may be typed, and what becomes of it.
 
 pub mod config;
+mod daemon;
 mod demo;
 mod devices;
 mod exit;
+mod generate;
+mod health;
+mod page;
+mod reload;
+mod screen;
+mod service;
+mod sessions;
+mod snapshot;
+mod start;
+mod status;
+mod stop;
+mod table;
+mod watch;
 
-use std::{
-    io::IsTerminal,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand, value_parser};
+use clap::{CommandFactory, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 use self::exit::Failure;
-use crate::{
-    config::{Config, Source, locate, read_files},
-    daemon::{Daemon, state_directory},
-    process,
-    render::browser::BrowserOptions,
-    session::Quality,
-};
+use crate::{dbus::Bus, process, render::browser::BrowserOptions};
 
 /// Keeps web dashboards on TVs: renders the page, encodes it, streams it.
 #[derive(Debug, Parser)]
 #[command(name = "dashboard-cast", version, max_term_width = 100)]
 struct Arguments {
+    /// Uses this user's session bus instead of the system bus, where the installed service is.
+    #[arg(long = "session", id = "session-bus", global = true, display_order = 900)]
+    session_bus: bool,
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Runs the service in the foreground.
-    Daemon {
-        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
-        #[arg(long, value_name = "FILE")]
-        config: Vec<PathBuf>,
-        /// Listens here instead of where the configuration says.
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        listen: Option<SocketAddr>,
-    },
-    /// Shows a page, or a built-in sample dashboard, as a stream to look at in a browser.
-    Demo {
-        /// The page to show.
-        url: Option<String>,
-        /// Shows it on this TV as well, given by its name, UUID or address.
-        #[arg(long, value_name = "TV")]
-        device: Option<String>,
-        /// Where it can be watched; by default port 8000 of this machine, with a TV of all its
-        /// networks.
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        listen: Option<SocketAddr>,
-        /// 1080p, 720p or low-latency; by default the best that the TV is for.
-        #[arg(long, value_parser = quality)]
-        quality: Option<Quality>,
-    },
+    /// Shows a page, on a TV if there is one, and prints the session's id.
+    Start(Box<start::Arguments>),
+    /// Ends sessions; their TVs go back to their own screen.
+    Stop(stop::Arguments),
+    /// Lists what is running, or shows all of one session.
+    Status(status::Arguments),
+    /// Shows what is running, as it changes; in a pipe, prints a line for each change.
+    Watch(watch::Arguments),
     /// Lists the TVs of the network and of the configuration.
-    Devices {
-        /// Prints JSON, as `GET /devices` answers.
-        #[arg(long)]
-        json: bool,
-        /// How long to look, up to 60 s.
-        #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u64).range(1..=60))]
-        seconds: u64,
-        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
-        #[arg(long, value_name = "FILE")]
-        config: Vec<PathBuf>,
-    },
+    Devices(devices::Arguments),
+    /// Saves what is on the stream now as a picture.
+    Snapshot(snapshot::Arguments),
+    /// Shows another page in the same stream and on the same TV.
+    Navigate(page::NavigateArguments),
+    /// Loads the page again.
+    ReloadPage(page::ReloadArguments),
+    /// Says whether all is well; when not, it fails.
+    Health(health::Arguments),
+    /// Has the service read its configuration again, and lists what changed.
+    Reload(reload::Arguments),
     /// Checks or shows the configuration.
-    Config {
+    Config(config::Arguments),
+    /// Shows a page, or a built-in sample dashboard, as a stream to look at in a browser.
+    Demo(demo::Arguments),
+    /// Runs the service in the foreground.
+    Daemon(daemon::Arguments),
+    /// Writes what the package has beside the program.
+    #[command(hide = true)]
+    Generate {
         #[command(subcommand)]
-        what: About,
-        /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
-        #[arg(long, value_name = "FILE", global = true)]
-        config: Vec<PathBuf>,
+        what: generate::What,
     },
     /// Runs one part of a session; started by the daemon.
     #[command(hide = true)]
@@ -85,14 +79,6 @@ enum Verb {
         #[command(subcommand)]
         role: Role,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum About {
-    /// Says which files are read and what is wrong in them.
-    Check,
-    /// Prints what holds, each value with its origin.
-    Show,
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,74 +96,58 @@ enum Role {
 
 /// Runs the program as it was called.
 pub fn run() -> ExitCode {
-    let Arguments { verb } = Arguments::parse();
+    let Arguments { session_bus, verb } = Arguments::parse();
     start_log(&verb);
-    let outcome = match verb {
-        Verb::Daemon { config, listen } => daemon(&config, listen),
-        Verb::Demo { url, device, listen, quality } => demo::run(url, device, listen, quality),
-        Verb::Devices { json, seconds, config } => load_config(&config)
-            .and_then(|config| devices::run(&config.devices, Duration::from_secs(seconds), json)),
-        Verb::Config { what, config } => configuration(&what, &config),
+    let bus = if session_bus { Bus::Session } else { Bus::System };
+    exit::report(carry_out(bus, verb))
+}
+
+fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Start(arguments) => ask(start::run(bus, *arguments)),
+        Verb::Stop(arguments) => ask(stop::run(bus, arguments)),
+        Verb::Status(arguments) => ask(status::run(bus, arguments)),
+        Verb::Watch(arguments) => ask(watch::run(bus, arguments)),
+        Verb::Devices(arguments) => devices::run(bus, arguments),
+        Verb::Snapshot(arguments) => ask(snapshot::run(bus, arguments)),
+        Verb::Navigate(arguments) => ask(page::navigate(bus, arguments)),
+        Verb::ReloadPage(arguments) => ask(page::reload(bus, arguments)),
+        Verb::Health(arguments) => ask(health::run(bus, arguments)),
+        Verb::Reload(arguments) => ask(reload::run(bus, arguments)),
+        Verb::Config(arguments) => config::run(&arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Daemon(arguments) => daemon::run(bus, arguments),
+        Verb::Generate { what } => Ok(generate::run(Arguments::command(), &what)?),
         Verb::Worker { role: Role::Encoder } => process::encoder::run().map_err(Failure::from),
         Verb::Worker { role: Role::Browser { directory, program, load_timeout_ms } } => {
             let load_timeout = Duration::from_millis(load_timeout_ms);
             process::browser::run(BrowserOptions { directory, program, load_timeout })
                 .map_err(Failure::from)
         }
-    };
-    exit::report(outcome)
-}
-
-fn daemon(files: &[PathBuf], listen: Option<SocketAddr>) -> Result<(), Failure> {
-    let source = Source { files: files.to_vec(), listen };
-    let settings = source.read()?;
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
     }
-    runtime()?.block_on(async {
-        let daemon = Daemon::prepare(settings, Some(source), state_directory()).await?;
-        tracing::info!(address = %daemon.address()?, "ready");
-        daemon.run().await?;
-        Ok(())
-    })
 }
 
-fn load_config(files: &[PathBuf]) -> Result<Config, Failure> {
-    let fragments = if files.is_empty() { locate(Path::new("/"))? } else { read_files(files)? };
-    let loaded = Config::load(&fragments)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(loaded.config)
-}
-
-fn configuration(what: &About, files: &[PathBuf]) -> Result<(), Failure> {
-    let (root, mut out) = (Path::new("/"), std::io::stdout());
-    let usable = match what {
-        About::Check => config::check(root, files, &mut out)?,
-        About::Show => config::show(root, files, &mut out)?,
-    };
-    if usable { Ok(()) } else { Err(Failure::said()) }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// For what runs a daemon or searches the network.
+fn runtime() -> Result<Runtime, Failure> {
     // Little is computed in the daemon; two threads keep a slow request from delaying a segment.
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-fn quality(name: &str) -> Result<Quality, String> {
-    Quality::ALL
-        .into_iter()
-        .find(|quality| quality.name() == name)
-        .ok_or_else(|| format!("there are {}", Quality::ALL.map(Quality::name).join(", ")))
+/// Waits for what asks the service, which is all that happens meanwhile.
+fn ask<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    Builder::new_current_thread().enable_all().build()?.block_on(question)
 }
 
 /// Words go to stderr, results to stdout.
 fn start_log(verb: &Verb) {
-    // Who asks for TVs is told which there are in the answer.
     let usual = match verb {
-        Verb::Devices { .. } => "warn",
-        _ => "warn,dashboard_cast=info",
+        // Who asks for TVs is told which there are in the answer.
+        Verb::Devices(arguments) if arguments.searches() => "warn",
+        Verb::Config(_) | Verb::Daemon(_) | Verb::Demo(_) | Verb::Worker { .. } => {
+            "warn,dashboard_cast=info"
+        }
+        // What the library of the bus warns about ends as an error, which is said.
+        _ => "error",
     };
     let filter =
         EnvFilter::try_from_env("DASHBOARD_CAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
@@ -191,8 +161,6 @@ fn start_log(verb: &Verb) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

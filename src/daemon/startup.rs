@@ -17,6 +17,8 @@ use crate::{
     cast::{Devices, Discovery, Receivers},
     config::{Settings, Source},
     control::Core,
+    dbus::{Bus, BusError, Seat, Service},
+    error::sentence,
     http::{self, Access, App, Limits},
     keep::Files,
     package::Library,
@@ -46,6 +48,8 @@ pub enum StartupError {
     },
     #[error("watching for signals")]
     Signals(#[source] io::Error),
+    #[error(transparent)]
+    Bus(#[from] BusError),
 }
 
 /// A daemon that listens and is ready for sessions.
@@ -56,20 +60,23 @@ pub struct Daemon {
     library: Arc<Library>,
     access: Arc<Access>,
     discovery: Discovery,
+    bus: Option<Service>,
     runtime: RuntimeDirectory,
 }
 
 impl Daemon {
     /// Prepares everything and listens. `source` is where the settings are read again; without it they
     /// stay. In `state` is kept what the next daemon goes on with; without it, TVs are left when this
-    /// one ends.
+    /// one ends. It does without the system bus when there is none or none for it, and not without a
+    /// session bus.
     ///
     /// # Errors
-    /// The port is taken, or the machine refuses something else.
+    /// The port or the name on the bus is taken, or the machine refuses something else.
     pub async fn prepare(
         settings: Settings,
         source: Option<Source>,
         state: Option<PathBuf>,
+        bus: Option<Bus>,
     ) -> Result<Self, StartupError> {
         let program = env::current_exe().map_err(StartupError::Program)?;
         let Settings { config, token, .. } = &settings;
@@ -82,6 +89,10 @@ impl Daemon {
             .map_err(|cause| StartupError::Listen { address, cause })?;
         let listen =
             listener.local_addr().map_err(|cause| StartupError::Listen { address, cause })?;
+        let seat = match bus {
+            Some(bus) => unless_dispensable(Seat::find(bus).await)?,
+            None => None,
+        };
         let keeper = state.map(open_state).transpose()?;
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
@@ -114,7 +125,14 @@ impl Daemon {
         };
         let reloader = Reloader::new(source, settings, concerned);
         let parts = Arc::new(Parts { registry, devices, reloader });
-        Ok(Self { listener, parts, library, access, discovery, runtime })
+        // The last thing: who calls the name finds everything.
+        let bus = match seat {
+            Some(seat) => {
+                unless_dispensable(Service::start(seat, Arc::clone(&parts), listen).await)?
+            }
+            None => None,
+        };
+        Ok(Self { listener, parts, library, access, discovery, bus, runtime })
     }
 
     /// Where it listens: the configured address, with the real port.
@@ -148,7 +166,7 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartupError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartupError::Signals)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(StartupError::Signals)?;
-        let Self { listener, parts, library, access, discovery, runtime } = self;
+        let Self { listener, parts, library, access, discovery, bus, runtime } = self;
         let core = Arc::clone(&parts);
         let app = App { core: parts, media: library, access, limits: Limits::default() };
         let stopping = async move {
@@ -167,11 +185,29 @@ impl Daemon {
             // Sessions first: their players get the end of the stream, and the server then has only
             // answers to finish.
             core.registry.shut_down().await;
+            if let Some(bus) = bus {
+                bus.stop().await;
+            }
         };
         http::serve(listener, app, stopping).await;
         discovery.stop().await;
         drop(runtime);
         Ok(())
+    }
+}
+
+/// Without the system bus there still is HTTP: so it is in a container, and before installation.
+fn unless_dispensable<T>(outcome: Result<T, BusError>) -> Result<Option<T>, BusError> {
+    match outcome {
+        Ok(joined) => Ok(Some(joined)),
+        Err(
+            error @ (BusError::Connect { bus: Bus::System, .. }
+            | BusError::NotAllowed { bus: Bus::System, .. }),
+        ) => {
+            tracing::info!(why = %sentence(&error), "going on without D-Bus");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

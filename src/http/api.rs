@@ -18,12 +18,12 @@ use super::{
     problem::Problem,
     range,
     view::{
-        Devices, Done, HealthView, NavigateRequest, SessionView, Sessions, Started, Status,
-        StopRequest, Success, Timeline,
+        Devices, Done, NavigateRequest, SessionView, Sessions, Started, Status, StopRequest,
+        Success, Timeline,
     },
 };
 use crate::{
-    control::Core,
+    control::{Core, HealthReport},
     ids::SessionId,
     session::{NavigateError, PictureError, StartError, StartErrorKind, StartRequest, Stopped},
 };
@@ -73,8 +73,8 @@ pub(super) async fn status<C: Core>(State(control): Shared<C>, base: BaseUrl) ->
     Json(Status::new(views(&control, &base)))
 }
 
-pub(super) async fn health<C: Core>(State(control): Shared<C>) -> Json<HealthView> {
-    Json(HealthView::new(control.core.health(), &control.core.sessions()))
+pub(super) async fn health<C: Core>(State(control): Shared<C>) -> Json<HealthReport> {
+    Json(HealthReport::of(&*control.core))
 }
 
 pub(super) async fn devices<C: Core>(State(control): Shared<C>) -> Json<Devices> {

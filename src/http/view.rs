@@ -9,7 +9,7 @@ use crate::{
     cast::Device,
     ids::SessionId,
     session::{
-        Audio, Health, Mode, PageView, Quality, Snapshot, StreamView,
+        Audio, Mode, PageView, Quality, Snapshot, StreamView,
         cast::{CastView, Entry},
         tv::TvChoice,
     },
@@ -124,8 +124,10 @@ struct MediaUrls {
 
 impl SessionView {
     pub(super) fn new(snapshot: Snapshot, base: &BaseUrl) -> Self {
-        let media = |file: &str| base.join(&format!("/media/{}/{file}", snapshot.token.as_str()));
-        let media = MediaUrls { hls: media("master.m3u8"), fmp4: media("stream.mp4") };
+        let media = MediaUrls {
+            hls: base.join(&snapshot.token.hls_path()),
+            fmp4: base.join(&snapshot.token.fmp4_path()),
+        };
         let playlist_url = match snapshot.mode {
             Mode::Hls => media.hls.clone(),
             Mode::Fmp4 => media.fmp4.clone(),
@@ -150,61 +152,5 @@ impl SessionView {
 
     fn is_running(&self) -> bool {
         self.state != "ended"
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct HealthView {
-    status: Condition,
-    active_streams: usize,
-    cast_device: Availability,
-    hardware_acceleration: Acceleration,
-    problems: Vec<String>,
-    version: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Condition {
-    Healthy,
-    Degraded,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Availability {
-    Available,
-    Unavailable,
-}
-
-#[derive(Debug, Serialize)]
-struct Acceleration {
-    quicksync_available: bool,
-    encoder: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-impl HealthView {
-    pub(super) fn new(health: Health, sessions: &[Snapshot]) -> Self {
-        Self {
-            status: if health.problems.is_empty() && health.encoder.is_some() {
-                Condition::Healthy
-            } else {
-                Condition::Degraded
-            },
-            active_streams: sessions.iter().filter(|session| session.state.name != "ended").count(),
-            cast_device: match health.cast_device_available {
-                true => Availability::Available,
-                false => Availability::Unavailable,
-            },
-            hardware_acceleration: Acceleration {
-                quicksync_available: health.quicksync_available,
-                encoder: health.encoder,
-                reason: health.encoder_reason,
-            },
-            problems: health.problems,
-            version: env!("CARGO_PKG_VERSION"),
-        }
     }
 }

@@ -66,6 +66,15 @@ pub enum Mode {
     Fmp4,
 }
 
+impl Mode {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hls => "hls",
+            Self::Fmp4 => "fmp4",
+        }
+    }
+}
+
 /// The stream's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,6 +111,9 @@ mod tests {
         }
         for audio in [Audio::Silent, Audio::None] {
             assert_eq!(serde_json::to_value(audio).unwrap(), audio.name());
+        }
+        for mode in [Mode::Hls, Mode::Fmp4] {
+            assert_eq!(serde_json::to_value(mode).unwrap(), mode.name());
         }
     }
 }

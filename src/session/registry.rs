@@ -304,7 +304,9 @@ impl Registry {
             loop {
                 tokio::select! {
                     reason = &mut running => break reason,
-                    () = news.next() => { self.changed.send_replace(()); }
+                    () = news.next() => {
+                        self.changed.send_replace(());
+                    }
                 }
             }
         };

@@ -82,12 +82,12 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Runs `dashboard-cast devices` with more arguments.
+/// Runs `dashboard-cast devices --search` with more arguments.
 #[track_caller]
 pub(crate) fn look(namespace: &Namespace, arguments: &[&str]) -> Output {
     let empty = tempfile::NamedTempFile::new().expect("an empty configuration");
     let mut command = Command::new(PROGRAM);
-    command.arg("devices");
+    command.args(["devices", "--search"]);
     if !arguments.contains(&"--config") {
         command.arg("--config").arg(empty.path());
     }
@@ -95,7 +95,7 @@ pub(crate) fn look(namespace: &Namespace, arguments: &[&str]) -> Output {
     namespace.within(|| command.output().expect("running dashboard-cast"))
 }
 
-/// The devices that `dashboard-cast devices --json` prints.
+/// The devices that `dashboard-cast devices --search --json` prints.
 #[track_caller]
 pub(crate) fn look_json(namespace: &Namespace) -> Vec<Value> {
     let output = look(namespace, &["--json"]);

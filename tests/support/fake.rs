@@ -83,13 +83,28 @@ pub(crate) struct FakeCore {
     pub(crate) requests: Mutex<Vec<StartRequest>>,
     pub(crate) refusal: Mutex<Option<StartErrorKind>>,
     pub(crate) picture: Mutex<Option<PictureError>>,
-    /// Why no session goes to another page.
+    /// Why no session goes to another page or loads its own again.
     pub(crate) refused_page: Mutex<Option<NavigateError>>,
+    /// What reading the configuration again comes to, once. Without it, there are no files.
+    pub(crate) reload: Mutex<Option<Result<Vec<String>, ReloadError>>>,
     pub(crate) problems: Mutex<Vec<String>>,
     pub(crate) devices: Mutex<Vec<Device>>,
     /// When set, `start` waits for it.
     pub(crate) hold: Mutex<Option<Arc<Notify>>>,
     pub(crate) finished_starts: AtomicUsize,
+    /// What each session's timeline is.
+    pub(crate) timeline: Mutex<Arc<[Entry]>>,
+    /// How often sessions and TVs were asked for.
+    pub(crate) questions: AtomicUsize,
+    changed: (watch::Sender<()>, watch::Sender<()>),
+}
+
+impl FakeCore {
+    /// Says that something is not as it was.
+    pub(crate) fn tell(&self) {
+        self.changed.0.send_replace(());
+        self.changed.1.send_replace(());
+    }
 }
 
 impl Core for FakeCore {
@@ -110,6 +125,7 @@ impl Core for FakeCore {
         started.quality = request.quality.unwrap_or_default();
         self.requests.lock().unwrap().push(request);
         *self.sessions.lock().unwrap() = vec![started.clone()];
+        self.tell();
         self.finished_starts.fetch_add(1, Ordering::SeqCst);
         Ok(started)
     }
@@ -118,6 +134,7 @@ impl Core for FakeCore {
         let mut sessions = self.sessions.lock().unwrap();
         let before = sessions.len();
         sessions.retain(|running| session.as_ref().is_some_and(|id| *id != running.id));
+        self.tell();
         if sessions.len() < before { Stopped::Stopped } else { Stopped::NotRunning }
     }
 
@@ -128,25 +145,32 @@ impl Core for FakeCore {
         let mut sessions = self.sessions.lock().unwrap();
         let session = sessions.iter_mut().find(|running| running.id == *session);
         session.ok_or(NavigateError::NoSession)?.url = url;
+        self.tell();
         Ok(())
     }
 
     async fn reload_page(&self, session: &SessionId) -> Result<(), NavigateError> {
+        if let Some(error) = self.refused_page.lock().unwrap().clone() {
+            return Err(error);
+        }
         let mut sessions = self.sessions.lock().unwrap();
         let session = sessions.iter_mut().find(|running| running.id == *session);
         session.ok_or(NavigateError::NoSession)?.page.reloads += 1;
+        self.tell();
         Ok(())
     }
 
     async fn reload(&self) -> Result<Vec<String>, ReloadError> {
-        Err(ReloadError::NoSource)
+        self.reload.lock().unwrap().take().unwrap_or(Err(ReloadError::NoSource))
     }
 
     fn sessions(&self) -> Vec<Snapshot> {
+        self.questions.fetch_add(1, Ordering::Relaxed);
         self.sessions.lock().unwrap().clone()
     }
 
     fn session(&self, session: &SessionId) -> Option<Snapshot> {
+        self.questions.fetch_add(1, Ordering::Relaxed);
         let sessions = self.sessions.lock().unwrap();
         sessions.iter().find(|running| running.id == *session).cloned()
     }
@@ -160,7 +184,9 @@ impl Core for FakeCore {
     }
 
     fn timeline(&self, session: &SessionId) -> Option<Arc<[Entry]>> {
-        self.session(session).map(|_| Arc::default())
+        let sessions = self.sessions.lock().unwrap();
+        let session = sessions.iter().find(|running| running.id == *session);
+        session.map(|_| Arc::clone(&self.timeline.lock().unwrap()))
     }
 
     fn health(&self) -> Health {
@@ -174,12 +200,12 @@ impl Core for FakeCore {
     }
 
     fn devices(&self) -> Vec<Device> {
+        self.questions.fetch_add(1, Ordering::Relaxed);
         self.devices.lock().unwrap().clone()
     }
 
     fn changes(&self) -> Changes {
-        let ((_, sessions), (_, devices)) = (watch::channel(()), watch::channel(()));
-        Changes { sessions, devices }
+        Changes { sessions: self.changed.0.subscribe(), devices: self.changed.1.subscribe() }
     }
 }
 

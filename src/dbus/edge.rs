@@ -1,0 +1,103 @@
+//! What all objects have in common.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use url::Url;
+use zbus::{Connection, message::Header};
+
+use super::{
+    authorize::{Action, Gate},
+    error::{Error, Kind},
+    turns::Turn,
+};
+
+/// The largest call that names a page, as of `POST /start`.
+const LARGEST_REQUEST: u32 = 64 * 1024;
+
+/// Asks the publisher to bring the objects up to date, and is told when they are.
+pub(super) type Settle = oneshot::Sender<()>;
+
+/// What objects are made from. A clone is another handle on the same.
+#[derive(Debug)]
+pub(super) struct Edge<C> {
+    pub(super) core: Arc<C>,
+    /// Where the HTTP server listens.
+    pub(super) listen: SocketAddr,
+    pub(super) gate: Gate,
+    pub(super) to_publisher: mpsc::Sender<Settle>,
+}
+
+impl<C> Clone for Edge<C> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            listen: self.listen,
+            gate: self.gate.clone(),
+            to_publisher: self.to_publisher.clone(),
+        }
+    }
+}
+
+impl<C> Edge<C> {
+    /// Lets the caller do this, or not; `about` is with what, for polkit and its log.
+    pub(super) async fn admit(
+        &self,
+        connection: &Connection,
+        call: &Header<'_>,
+        action: Action,
+        about: &[(&str, &str)],
+    ) -> Result<Turn, Error> {
+        let verb = call.member().map_or("", |member| member.as_str());
+        let details: Vec<_> = [("verb", verb)].into_iter().chain(about.iter().copied()).collect();
+        self.gate.admit(connection, call, action, &details).await
+    }
+
+    /// Comes back when the objects are as the core is now: whoever is told of a session can ask it.
+    pub(super) async fn settle(&self) {
+        let (settled, done) = oneshot::channel();
+        if self.to_publisher.send(settled).await.is_ok() {
+            // It fails when the bus is lost; then nobody hears the answer either.
+            let _: Result<(), _> = done.await;
+        }
+    }
+
+    /// A path of the HTTP server as an address that works on this machine.
+    pub(super) fn local_url(&self, path: &str) -> String {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        format!("http://{address}{path}")
+    }
+}
+
+/// Refuses a request that is larger than any that makes sense.
+pub(super) fn check_size(call: &Header<'_>) -> Result<(), Error> {
+    if call.primary().body_len() <= LARGEST_REQUEST {
+        return Ok(());
+    }
+    let message = format!("the request is larger than {LARGEST_REQUEST} bytes");
+    Err(Error::new(Kind::LimitsExceeded, message))
+}
+
+/// The host of a page's address, which is all of it that polkit may show and log: the rest can hold
+/// secrets. Empty when there is none.
+pub(super) fn host_of(url: &str) -> String {
+    let page = Url::parse(url).ok();
+    page.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
+}
+
+/// Runs a command on its own: when it goes wrong in an unforeseen way, its caller still gets an answer.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    command: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(command).await.map_err(|error| {
+        tracing::error!(%error, "a command from the bus did not end");
+        Error::new(Kind::Internal, "the command did not come to its end")
+            .hint("This is a bug of the service; its log says more.")
+    })
+}
