@@ -1,12 +1,13 @@
 # Everything here first installs from Debian what is missing (.ci/setup); when nothing is, it needs
 # no network but cargo's.
 
-.PHONY: help demo man test bench check
+.PHONY: help demo man test bench check deb
 
 help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
 	@echo 'make man           manual pages and completions, into target/man and target/completions'
 	@echo 'make test          run all tests'
+	@echo 'make deb           build the Debian package for this Debian, into the directory above'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
 
@@ -23,6 +24,10 @@ man:
 test:
 	@.ci/setup test
 	cargo test --locked
+
+deb:
+	@.ci/setup deb
+	dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
 
 bench:
 	@.ci/setup bench

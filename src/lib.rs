@@ -11,6 +11,7 @@
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod activity;
 pub mod cast;
 pub mod cli;
 pub mod config;
@@ -24,8 +25,10 @@ pub mod ids;
 pub mod keep;
 pub mod media;
 pub mod package;
+pub mod privileges;
 pub mod process;
 pub mod render;
 pub mod session;
+pub mod systemd;
 pub mod units;
 pub mod worker;

@@ -80,7 +80,7 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
             "usr/lib/dashboard-cast/conf.d/90-unset.toml",
         ]
     );
-    let Config { http, sessions, pages, stream, browser, devices } = loaded.config;
+    let Config { http, sessions, pages, stream, browser, devices, service } = loaded.config;
     assert_eq!(http.listen.to_string(), "0.0.0.0:8000");
     assert_eq!(sessions.most, 4, "hidden files and back-ups are not read");
     assert_eq!(pages.timeout, Duration::from_secs(90));
@@ -92,6 +92,7 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
     let fixed: Vec<String> = devices.fixed.iter().map(ToString::to_string).collect();
     assert_eq!(fixed, ["kitchen=192.168.1.21", "tv.lan:8010"]);
     assert_eq!(devices.default.as_deref(), Some("kitchen"));
+    assert_eq!(service.idle_exit, Some(Duration::from_secs(300)));
     assert!(prints_as_expected("drop-ins"));
 }
 

@@ -12,7 +12,7 @@ use clap::{Args, ValueHint};
 use super::{exit::Failure, runtime};
 use crate::{
     config::{Config, Settings, StaticDevice},
-    daemon::Daemon,
+    daemon::{Daemon, Surroundings},
     media::MediaTime,
     session::{
         Quality, Registry, StartRequest,
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     config.devices.fixed.extend(device.as_deref().and_then(address_of));
     runtime()?.block_on(async {
         let settings = Settings { config, ..Settings::default() };
-        let daemon = Daemon::prepare(settings, None, None, None).await?;
+        let daemon = Daemon::prepare(settings, Surroundings::default()).await?;
         let mut address = daemon.address()?;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -10,7 +10,9 @@ use crate::{
     daemon::StartupError,
     dbus::{Bus, BusError},
     error::sentence,
+    privileges::PrivilegeError,
     session::StartError,
+    systemd::{InheritError, Journal},
 };
 
 /// Why a command failed, with what to do about it.
@@ -85,6 +87,18 @@ impl From<SnapshotError> for Failure {
     }
 }
 
+impl From<PrivilegeError> for Failure {
+    fn from(error: PrivilegeError) -> Self {
+        Self::new(error, None)
+    }
+}
+
+impl From<InheritError> for Failure {
+    fn from(error: InheritError) -> Self {
+        Self::new(error, None)
+    }
+}
+
 impl From<StartupError> for Failure {
     fn from(error: StartupError) -> Self {
         let hint = match &error {
@@ -141,7 +155,9 @@ impl From<StartError> for Failure {
 pub(super) fn report(outcome: Result<(), Failure>) -> ExitCode {
     let Err(Failure { error, hint, code }) = outcome else { return ExitCode::SUCCESS };
     if let Some(error) = error {
-        eprintln!("dashboard-cast: {}", sentence(&*error));
+        // The journal knows who it was, and this is how it is told that it is an error.
+        let who = Journal::where_connected().map_or("dashboard-cast: ", |_| "<3>");
+        eprintln!("{who}{}", sentence(&*error));
     }
     if let Some(hint) = hint {
         eprintln!("{hint}");

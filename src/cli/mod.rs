@@ -19,14 +19,14 @@ mod stop;
 mod table;
 mod watch;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::exit::Failure;
-use crate::{dbus::Bus, process, render::browser::BrowserOptions};
+use crate::{dbus::Bus, privileges, process, systemd::Journal};
 
 /// Keeps web dashboards on TVs: renders the page, encodes it, streams it.
 #[derive(Debug, Parser)]
@@ -87,10 +87,6 @@ enum Role {
     Browser {
         #[arg(long)]
         directory: PathBuf,
-        #[arg(long)]
-        program: Option<PathBuf>,
-        #[arg(long)]
-        load_timeout_ms: u64,
     },
 }
 
@@ -118,11 +114,13 @@ fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Daemon(arguments) => daemon::run(bus, arguments),
         Verb::Generate { what } => Ok(generate::run(Arguments::command(), &what)?),
-        Verb::Worker { role: Role::Encoder } => process::encoder::run().map_err(Failure::from),
-        Verb::Worker { role: Role::Browser { directory, program, load_timeout_ms } } => {
-            let load_timeout = Duration::from_millis(load_timeout_ms);
-            process::browser::run(BrowserOptions { directory, program, load_timeout })
-                .map_err(Failure::from)
+        Verb::Worker { role } => {
+            privileges::drop_all()?;
+            match role {
+                Role::Encoder => process::encoder::run()?,
+                Role::Browser { directory } => process::browser::run(directory)?,
+            }
+            Ok(())
         }
     }
 }
@@ -138,7 +136,7 @@ fn ask<T>(question: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     Builder::new_current_thread().enable_all().build()?.block_on(question)
 }
 
-/// Words go to stderr, results to stdout.
+/// Words go to stderr, or where that is the journal, to the journal; results to stdout.
 fn start_log(verb: &Verb) {
     let usual = match verb {
         // Who asks for TVs is told which there are in the answer.
@@ -151,12 +149,15 @@ fn start_log(verb: &Verb) {
     };
     let filter =
         EnvFilter::try_from_env("DASHBOARD_CAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    let layer = match Journal::where_connected() {
+        Some(journal) => journal.boxed(),
+        None => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sections::{Browser, Config, Devices, Http, Pages, Sessions, Stream};
+use super::sections::{Browser, Config, Devices, Http, Pages, Service, Sessions, Stream};
 
 /// A key whose value has changed. Its text is a sentence for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,9 @@ impl Config {
             stream: Stream { window, memory },
             browser: Browser { program },
             devices: Devices { discover, fixed, default },
+            service: Service { idle_exit },
         } = self;
-        let Self { http, sessions, pages, stream, browser, devices } = next;
+        let Self { http, sessions, pages, stream, browser, devices, service } = next;
         let keys = [
             ("http.listen", *listen == http.listen, Counts::AfterRestart),
             ("http.token-file", *token_file == http.token_file, Counts::Now),
@@ -80,6 +81,7 @@ impl Config {
             ("devices.discover", *discover == devices.discover, Counts::Now),
             ("devices.static", *fixed == devices.fixed, Counts::Now),
             ("devices.default", *default == devices.default, Counts::Now),
+            ("service.idle-exit", *idle_exit == service.idle_exit, Counts::Now),
         ];
         let changed = keys.into_iter().filter(|(_, is_same, _)| !is_same);
         changed.map(|(key, _, counts)| Difference { key, counts }).collect()
@@ -91,7 +93,7 @@ mod tests {
     use super::{super::Fragment, *};
 
     /// Every key with another value than the default one, and when that counts.
-    const TABLE: [(&str, &str, &str, Counts); 17] = [
+    const TABLE: [(&str, &str, &str, Counts); 18] = [
         ("http", "listen", "\"0.0.0.0:81\"", Counts::AfterRestart),
         ("http", "token-file", "\"/etc/token\"", Counts::Now),
         ("http", "loopback-needs-token", "true", Counts::Now),
@@ -109,6 +111,7 @@ mod tests {
         ("devices", "discover", "false", Counts::Now),
         ("devices", "static", "[\"10.0.0.1\"]", Counts::Now),
         ("devices", "default", "\"hall\"", Counts::Now),
+        ("service", "idle-exit", "\"1h\"", Counts::Now),
     ];
 
     fn load(text: &str) -> super::super::Loaded {

@@ -26,7 +26,7 @@ pub use fragments::{Fragment, locate, read_files};
 pub use pages::{AddressError, AllowedPage, HttpsOrigin, Origin, PagePolicy, PolicyError};
 pub use problem::{ConfigError, Place, Problem, Warning};
 pub use reader::{Loaded, Setting};
-pub use sections::{Browser, Config, Devices, Http, Pages, Sessions, Stream};
+pub use sections::{Browser, Config, Devices, Http, Pages, Service, Sessions, Stream};
 pub use source::{Settings, SettingsError, Source};
 pub use token::{Secret, TokenFileError, read_token};
 pub use value::{ByteSize, TimeSpan, UnitError};

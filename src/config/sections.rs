@@ -25,6 +25,7 @@ pub struct Config {
     pub stream: Stream,
     pub browser: Browser,
     pub devices: Devices,
+    pub service: Service,
 }
 
 /// `[http]`: the server for control and media.
@@ -93,6 +94,14 @@ pub struct Devices {
     pub default: Option<String>,
 }
 
+/// `[service]`: when systemd listens for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// After how long without sessions and without anybody who asks for something it ends, until
+    /// systemd starts it for the next one; up to 1 day. Default: 5 min. `None`: it stays.
+    pub idle_exit: Option<Duration>,
+}
+
 impl Default for Http {
     fn default() -> Self {
         Self {
@@ -137,6 +146,12 @@ impl Default for Devices {
     }
 }
 
+impl Default for Service {
+    fn default() -> Self {
+        Self { idle_exit: Some(Duration::from_secs(5 * 60)) }
+    }
+}
+
 impl Config {
     /// Names every key once: what is not asked for here is unknown.
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -147,6 +162,7 @@ impl Config {
             stream: Stream::read(reader),
             browser: Browser::read(reader),
             devices: Devices::read(reader),
+            service: Service::read(reader),
         };
         let Sessions { quality, frame_rate, .. } = config.sessions;
         let highest = quality.highest_frame_rate();
@@ -219,6 +235,16 @@ impl Browser {
     fn read(reader: &mut Reader<'_>) -> Self {
         let (mut section, default) = (reader.section("browser"), Self::default());
         Self { program: section.path("program", default.program) }
+    }
+}
+
+impl Service {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let (mut section, default) = (reader.section("service"), Self::default());
+        let times = TimeSpan::from_secs(0)..=TimeSpan::from_secs(24 * 60 * 60);
+        let usual = default.idle_exit.unwrap_or_default();
+        let idle_exit = section.within("idle-exit", usual.into(), times).duration();
+        Self { idle_exit: Some(idle_exit).filter(|time| !time.is_zero()) }
     }
 }
 

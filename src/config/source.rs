@@ -13,6 +13,7 @@ use super::{
     sections::Config,
     token::{Secret, TokenFileError, read_token},
 };
+use crate::systemd;
 
 /// Where the configuration is, and what was said on the command line instead of it.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +28,7 @@ pub struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub config: Config,
-    /// What is in `http.token-file`.
+    /// What is in `http.token-file`, or without that in the credential `token`.
     pub token: Option<Secret>,
     pub warnings: Vec<Warning>,
 }
@@ -40,7 +41,9 @@ pub enum SettingsError {
     #[error(transparent)]
     Token(#[from] TokenFileError),
     /// Nobody could control anything.
-    #[error("http.loopback-needs-token is set, but http.token-file names no token")]
+    #[error(
+        "http.loopback-needs-token is set, but http.token-file names no token and the unit loads none"
+    )]
     NoToken,
 }
 
@@ -59,7 +62,11 @@ impl Source {
         if let Some(listen) = self.listen {
             config.http.listen = listen;
         }
-        let token = match config.http.token_file.as_deref().map(read_token).transpose()? {
+        // systemd hands over a file of its own, which may be empty: then there is no token.
+        let given = systemd::credential("token")
+            .filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() > 0));
+        let file = config.http.token_file.clone().or(given);
+        let token = match file.as_deref().map(read_token).transpose()? {
             Some((token, warning)) => {
                 warnings.extend(warning);
                 Some(token)

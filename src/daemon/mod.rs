@@ -3,7 +3,8 @@
 mod parts;
 mod reload;
 mod runtime;
+mod service;
 mod startup;
 
 pub use runtime::state_directory;
-pub use startup::{Daemon, StartupError};
+pub use startup::{Daemon, StartupError, Surroundings};

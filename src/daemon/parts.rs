@@ -19,6 +19,7 @@ use crate::{
         cast::{Entry, Finding},
         tv::TvChoice,
     },
+    systemd,
 };
 
 /// The sessions and what the daemon knows beside them.
@@ -82,7 +83,9 @@ impl Core for Parts {
     }
 
     async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+        systemd::reloading();
         let outcome = self.reloader.reload().await;
+        systemd::ready();
         match &outcome {
             Ok(notes) => {
                 for note in notes {
@@ -94,7 +97,10 @@ impl Core for Parts {
                 for problem in error.problems() {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("the configuration is not used, what held before goes on to hold");
+                tracing::error!(
+                    name: "configuration-refused",
+                    "the configuration is not used, what held before goes on to hold"
+                );
             }
         }
         outcome

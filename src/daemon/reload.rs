@@ -1,8 +1,11 @@
 //! Reads the configuration again while the daemon runs, and has it count.
 
-use std::{ffi::OsString, io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::{
+    sync::{Mutex, watch},
+    task::spawn_blocking,
+};
 
 use crate::{
     cast::Devices,
@@ -10,8 +13,8 @@ use crate::{
     control::ReloadError,
     http::Access,
     package::Library,
-    session::{Defaults, Registry, Rules},
-    worker::Children,
+    session::{Defaults, Registry, Rules, ports::BrowserSettings},
+    worker::Browsers,
 };
 
 /// Those whom a changed configuration is told. None of them makes anybody wait for it.
@@ -21,7 +24,9 @@ pub(super) struct Concerned {
     pub(super) devices: Arc<Devices>,
     pub(super) library: Arc<Library>,
     pub(super) access: Arc<Access>,
-    pub(super) workers: Arc<Children>,
+    pub(super) browsers: Browsers,
+    /// After which time of quiet the daemon ends.
+    pub(super) idle_exit: watch::Sender<Option<Duration>>,
     /// Where the server listens, whatever is configured by now.
     pub(super) listen: SocketAddr,
 }
@@ -81,8 +86,9 @@ impl Concerned {
         self.access.admit(token.clone().map(Into::into), needs_token);
         self.registry.obey(rules(config, self.listen));
         self.library.set_room(config.stream.window, config.stream.memory);
-        self.workers.set_browser_arguments(browser_arguments(config));
+        self.browsers.set(browser_settings(config));
         self.devices.configure(&config.devices);
+        self.idle_exit.send_replace(config.service.idle_exit);
     }
 }
 
@@ -102,11 +108,6 @@ pub(super) fn rules(config: &Config, listen: SocketAddr) -> Rules {
 }
 
 /// What the configuration says to browser workers.
-pub(super) fn browser_arguments(config: &Config) -> Vec<OsString> {
-    let timeout = config.pages.timeout.as_millis().to_string();
-    let mut arguments = vec!["--load-timeout-ms".into(), timeout.into()];
-    if let Some(program) = &config.browser.program {
-        arguments.extend(["--program".into(), program.into()]);
-    }
-    arguments
+pub(super) fn browser_settings(config: &Config) -> BrowserSettings {
+    BrowserSettings { program: config.browser.program.clone(), load_timeout: config.pages.timeout }
 }

@@ -1,19 +1,22 @@
 //! How the daemon comes up and goes down, top to bottom.
 
-use std::{env, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{env, io, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 
 use super::{
     parts::Parts,
-    reload::{Concerned, Reloader, browser_arguments, rules},
+    reload::{Concerned, Reloader, browser_settings, rules},
     runtime::{RuntimeDirectory, remove_trails, trail_directory},
+    service,
 };
 use crate::{
+    activity::Activity,
     cast::{Devices, Discovery, Receivers},
     config::{Settings, Source},
     control::Core,
@@ -22,8 +25,12 @@ use crate::{
     http::{self, Access, App, Limits},
     keep::Files,
     package::Library,
-    session::{Outside, Registry, Snapshot, StartError, StartRequest, ports::Keeper},
-    worker::Children,
+    session::{
+        Outside, Registry, Snapshot, StartError, StartRequest,
+        ports::{Keeper, Workers},
+    },
+    systemd::{self, Inherited},
+    worker::{Browsers, Children, Units},
 };
 
 /// Why the daemon did not start.
@@ -31,6 +38,9 @@ use crate::{
 pub enum StartupError {
     #[error("finding this program's own file")]
     Program(#[source] io::Error),
+    /// systemd has handed over something else than a listening socket.
+    #[error("taking over the socket {SOCKET} of systemd")]
+    Inherit(#[source] io::Error),
     #[error("making the runtime directory")]
     Runtime(#[source] io::Error),
     /// Usually another program, or another daemon, has the port.
@@ -52,6 +62,24 @@ pub enum StartupError {
     Bus(#[from] BusError),
 }
 
+/// What a daemon finds itself in.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Where the settings are read again; without it they stay.
+    pub source: Option<Source>,
+    /// Where is kept what the next daemon goes on with; without it, TVs are left when this one ends.
+    pub state: Option<PathBuf>,
+    /// On which it can be found; on none without it.
+    pub bus: Option<Bus>,
+    /// Of systemd. The one named `http` is listened on in place of the configured address.
+    pub sockets: Inherited,
+    /// The directory of the sockets behind which systemd starts workers. Without it they are children.
+    pub worker_sockets: Option<PathBuf>,
+}
+
+/// The name of the socket that systemd listens on for HTTP.
+const SOCKET: &str = "http";
+
 /// A daemon that listens and is ready for sessions.
 #[derive(Debug)]
 pub struct Daemon {
@@ -62,31 +90,36 @@ pub struct Daemon {
     discovery: Discovery,
     bus: Option<Service>,
     runtime: RuntimeDirectory,
+    activity: Activity,
+    /// After which time of quiet to end; only where systemd starts it again.
+    idle_exit: Option<watch::Receiver<Option<Duration>>>,
 }
 
 impl Daemon {
-    /// Prepares everything and listens. `source` is where the settings are read again; without it they
-    /// stay. In `state` is kept what the next daemon goes on with; without it, TVs are left when this
-    /// one ends. It does without the system bus when there is none or none for it, and not without a
-    /// session bus.
+    /// Prepares everything and listens. It does without the system bus when there is none or none for
+    /// it, and not without a session bus.
     ///
     /// # Errors
     /// The port or the name on the bus is taken, or the machine refuses something else.
     pub async fn prepare(
         settings: Settings,
-        source: Option<Source>,
-        state: Option<PathBuf>,
-        bus: Option<Bus>,
+        surroundings: Surroundings,
     ) -> Result<Self, StartupError> {
-        let program = env::current_exe().map_err(StartupError::Program)?;
+        let Surroundings { source, state, bus, mut sockets, worker_sockets } = surroundings;
         let Settings { config, token, .. } = &settings;
         let token = token.clone().map(Into::into);
         let access = Arc::new(Access::new(token, config.http.loopback_needs_token, Vec::new()));
         // Listening comes first: a second daemon must not touch what belongs to the first.
         let address = config.http.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|cause| StartupError::Listen { address, cause })?;
+        let socket = sockets.remove(SOCKET);
+        let idle_exit = watch::Sender::new(config.service.idle_exit);
+        let idle = socket.is_some().then(|| idle_exit.subscribe());
+        let listener = match socket {
+            Some(socket) => inherit(socket).map_err(StartupError::Inherit)?,
+            None => TcpListener::bind(address)
+                .await
+                .map_err(|cause| StartupError::Listen { address, cause })?,
+        };
         let listen =
             listener.local_addr().map_err(|cause| StartupError::Listen { address, cause })?;
         let seat = match bus {
@@ -95,8 +128,15 @@ impl Daemon {
         };
         let keeper = state.map(open_state).transpose()?;
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
-        let workers = Children::new(program, runtime.path().to_owned(), browser_arguments(config));
-        let workers = Arc::new(workers);
+        let browsers = Browsers::default();
+        browsers.set(browser_settings(config));
+        let workers: Arc<dyn Workers> = match worker_sockets {
+            Some(sockets) => Arc::new(Units::new(sockets, browsers.clone())),
+            None => {
+                let program = env::current_exe().map_err(StartupError::Program)?;
+                Arc::new(Children::new(program, runtime.path().to_owned(), browsers.clone()))
+            }
+        };
         // Only what a next daemon could go on with leaves a trail.
         let trails = keeper.is_some().then(trail_directory);
         let library =
@@ -105,7 +145,7 @@ impl Daemon {
         let devices = Arc::new(Devices::new(&config.devices));
         let discovery = Discovery::start(&devices);
         let outside = Outside {
-            workers: Arc::clone(&workers) as _,
+            workers,
             streams: Arc::clone(&library) as _,
             tvs: Arc::new(Receivers::new(Arc::clone(&devices))),
             keeper,
@@ -120,19 +160,32 @@ impl Daemon {
             devices: Arc::clone(&devices),
             library: Arc::clone(&library),
             access: Arc::clone(&access),
-            workers,
+            browsers,
+            idle_exit,
             listen,
         };
         let reloader = Reloader::new(source, settings, concerned);
         let parts = Arc::new(Parts { registry, devices, reloader });
+        let activity = Activity::default();
         // The last thing: who calls the name finds everything.
         let bus = match seat {
             Some(seat) => {
+                let seat = seat.telling(activity.clone());
                 unless_dispensable(Service::start(seat, Arc::clone(&parts), listen).await)?
             }
             None => None,
         };
-        Ok(Self { listener, parts, library, access, discovery, bus, runtime })
+        Ok(Self {
+            listener,
+            parts,
+            library,
+            access,
+            discovery,
+            bus,
+            runtime,
+            activity,
+            idle_exit: idle,
+        })
     }
 
     /// Where it listens: the configured address, with the real port.
@@ -156,7 +209,8 @@ impl Daemon {
         self.parts.start(request).await
     }
 
-    /// Serves until SIGTERM or SIGINT, then ends every session and leaves nothing behind but what is
+    /// Serves until SIGTERM or SIGINT, or until nobody wants anything where systemd starts it for the
+    /// next one; then ends every session and leaves nothing behind but what is
     /// in the state directory. SIGHUP has the configuration read again; where there is none it ends the
     /// daemon, as the end of a terminal ends what runs on it.
     ///
@@ -166,9 +220,21 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartupError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartupError::Signals)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(StartupError::Signals)?;
-        let Self { listener, parts, library, access, discovery, bus, runtime } = self;
+        let Self { listener, parts, library, access, discovery, bus, runtime, activity, idle_exit } =
+            self;
         let core = Arc::clone(&parts);
-        let app = App { core: parts, media: library, access, limits: Limits::default() };
+        let service = tokio::spawn(service::attend(Arc::clone(&parts)));
+        let idle = {
+            let (core, activity) = (Arc::clone(&core), activity.clone());
+            async {
+                match idle_exit {
+                    Some(limit) => service::idle(core, activity, limit).await,
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        let limits = Limits::default();
+        let app = App { core: parts, media: library, access, limits, activity };
         let stopping = async move {
             let reloading = async {
                 // Signals that come meanwhile are one signal afterwards.
@@ -181,7 +247,10 @@ impl Daemon {
                 _ = terminate.recv() => tracing::info!("SIGTERM, stopping"),
                 _ = interrupt.recv() => tracing::info!("SIGINT, stopping"),
                 () = reloading => tracing::info!("SIGHUP, stopping"),
+                () = idle => tracing::info!("nobody wants anything, stopping until somebody does"),
             }
+            service.abort();
+            systemd::stopping();
             // Sessions first: their players get the end of the stream, and the server then has only
             // answers to finish.
             core.registry.shut_down().await;
@@ -204,7 +273,7 @@ fn unless_dispensable<T>(outcome: Result<T, BusError>) -> Result<Option<T>, BusE
             error @ (BusError::Connect { bus: Bus::System, .. }
             | BusError::NotAllowed { bus: Bus::System, .. }),
         ) => {
-            tracing::info!(why = %sentence(&error), "going on without D-Bus");
+            tracing::info!(name: "no-bus", why = %sentence(&error), "going on without D-Bus");
             Ok(None)
         }
         Err(error) => Err(error),
@@ -216,4 +285,11 @@ fn open_state(directory: PathBuf) -> Result<Arc<dyn Keeper>, StartupError> {
     let files =
         Files::open(directory).map_err(|cause| StartupError::State { directory: shown, cause })?;
     Ok(Arc::new(files))
+}
+
+/// The kernel already takes connections on it, also those that came while nobody was there.
+fn inherit(socket: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }

@@ -6,15 +6,17 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::StreamExt;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 use zbus::{
-    Address, Connection,
+    Address, Connection, MatchRule, MessageStream,
     connection::Builder,
     fdo::{self, DBusProxy, RequestNameFlags},
+    message,
     names::BusName,
     proxy::{self, CacheProperties},
 };
@@ -27,6 +29,7 @@ use super::{
     publisher::Publisher,
 };
 use crate::{
+    activity::Activity,
     control::{Changes, Core},
     error::sentence,
 };
@@ -47,6 +50,7 @@ pub struct Seat {
     /// Where it is, when it is not where such a bus usually is.
     address: Option<Address>,
     connection: Connection,
+    activity: Activity,
 }
 
 impl Seat {
@@ -80,10 +84,15 @@ impl Seat {
             if names.name_has_owner(ours).await.map_err(|error| connect(error.into()))? {
                 return Err(BusError::Taken { bus });
             }
-            Ok(Self { bus, address, connection })
+            Ok(Self { bus, address, connection, activity: Activity::default() })
         };
         let late = |_| connect(io::Error::from(io::ErrorKind::TimedOut).into());
         timeout(CONNECT_LIMIT, finding).await.map_err(late)?
+    }
+
+    /// The same, where this is told of each call.
+    pub fn telling(self, activity: Activity) -> Self {
+        Self { activity, ..self }
     }
 }
 
@@ -105,8 +114,8 @@ impl Service {
         core: Arc<C>,
         listen: SocketAddr,
     ) -> Result<Self, BusError> {
-        let (bus, address) = (seat.bus, seat.address.clone());
-        let plan = Plan { bus, address, core, listen, gate: Gate::new(bus) };
+        let (bus, address, activity) = (seat.bus, seat.address.clone(), seat.activity.clone());
+        let plan = Plan { bus, address, core, listen, gate: Gate::new(bus), activity };
         let presence = plan.settle_in(seat).await?;
         let (to_task, stop) = oneshot::channel();
         let task = tokio::spawn(plan.stay(presence, stop));
@@ -131,6 +140,7 @@ struct Plan<C> {
     core: Arc<C>,
     listen: SocketAddr,
     gate: Gate,
+    activity: Activity,
 }
 
 /// All that is on one connection.
@@ -139,6 +149,9 @@ struct Presence<C: Core> {
     publisher: Publisher<C>,
     changes: Changes,
     requests: mpsc::Receiver<Settle>,
+    /// All that is asked of us, beside the objects that answer it.
+    calls: MessageStream,
+    activity: Activity,
 }
 
 impl<C: Core> Plan<C> {
@@ -157,6 +170,11 @@ impl<C: Core> Plan<C> {
         let publisher = Publisher::new(connection.clone(), edge)
             .await
             .map_err(|cause| BusError::Objects { bus, cause })?;
+        let calls = async {
+            let rule = MatchRule::builder().msg_type(message::Type::MethodCall).build()?;
+            MessageStream::for_match_rule(rule, &connection, None).await
+        };
+        let calls = calls.await.map_err(|cause| BusError::Connect { bus, cause })?;
         let flags = RequestNameFlags::DO_NOT_QUEUE;
         connection.request_name_with_flags(BUS_NAME, flags).await.map_err(|cause| match cause {
             zbus::Error::NameTaken => BusError::Taken { bus },
@@ -165,7 +183,8 @@ impl<C: Core> Plan<C> {
             }
             _ => BusError::Connect { bus, cause },
         })?;
-        Ok(Presence { connection, publisher, changes, requests })
+        let activity = self.activity.clone();
+        Ok(Presence { connection, publisher, changes, requests, calls, activity })
     }
 
     async fn stay(self, mut presence: Presence<C>, mut stop: oneshot::Receiver<()>) {
@@ -204,13 +223,22 @@ impl<C: Core> Plan<C> {
 impl<C: Core> Presence<C> {
     /// Comes back when the bus is lost: why.
     async fn run(&mut self) -> String {
+        let listening = async {
+            while self.calls.next().await.is_some() {
+                self.activity.ask();
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             error = self.publisher.run(&mut self.changes, &mut self.requests) => error.to_string(),
+            () = listening => "nothing is asked any more".to_owned(),
             () = self.connection.closed() => "the connection was closed".to_owned(),
         }
     }
 
     async fn leave(mut self) {
+        // Unheard, it would keep the last answers from being read.
+        drop(self.calls);
         let left = match self.publisher.publish().await {
             Ok(()) => self.connection.release_name(BUS_NAME).await.map(drop),
             Err(error) => Err(error),

@@ -25,6 +25,8 @@ pub use ports::{Live, Media};
 pub use router::router;
 pub use server::serve;
 
+use crate::activity::Activity;
+
 /// All that the server needs. A clone is another handle on the same parts.
 #[derive(Debug)]
 pub struct App<C, M> {
@@ -32,6 +34,8 @@ pub struct App<C, M> {
     pub media: Arc<M>,
     pub access: Arc<Access>,
     pub limits: Limits,
+    /// Is told of everybody who is connected.
+    pub activity: Activity,
 }
 
 impl<C, M> Clone for App<C, M> {
@@ -41,6 +45,7 @@ impl<C, M> Clone for App<C, M> {
             media: Arc::clone(&self.media),
             access: Arc::clone(&self.access),
             limits: self.limits,
+            activity: self.activity.clone(),
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn serve<C: Core, M: Media>(
     app: App<C, M>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limits = app.limits;
+    let (limits, activity) = (app.limits, app.activity.clone());
     let router = router(app);
     let (closing, closed) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -52,11 +52,12 @@ pub async fn serve<C: Core, M: Media>(
             (stream, permit) = accept(&listener, &room) => {
                 let router = router.clone();
                 let closed = closed.clone();
+                let visit = activity.come();
                 connections.spawn(async move {
                     if let Err(error) = converse(stream, router, limits, closed).await {
                         tracing::debug!(error = %error, "an HTTP connection ended early");
                     }
-                    drop(permit);
+                    drop((permit, visit));
                 });
             }
             Some(_) = connections.join_next() => {}

@@ -1,27 +1,45 @@
 //! The browser worker: Chromium with one session's page.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::getppid;
+use tokio::time::{interval, timeout};
 
 use crate::{
     render::browser::{self, BrowserOptions},
-    session::ports::{BrowserCommand, BrowserEvent, Link},
+    session::ports::{BrowserCommand, BrowserEvent, BrowserSettings, Link},
+    systemd::{self, Watchdog},
     worker::{self, Tasks},
 };
 
-/// Runs until the daemon closes the connection or Chromium ends.
+/// For the first command; the daemon sends it at once.
+const CONFIGURE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs until the daemon closes the connection or Chromium ends. `directory` is made for this browser
+/// alone and removed with it; its parent must exist.
 ///
 /// # Errors
 /// There is no connection, or it broke.
-pub fn run(options: BrowserOptions) -> io::Result<()> {
+pub fn run(directory: PathBuf) -> io::Result<()> {
     let daemon = getppid();
     let socket = super::connection()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (link, Tasks { closing: sent, .. }): (Link<BrowserEvent, BrowserCommand>, _) =
+        let (mut link, Tasks { closing: sent, .. }): (Link<BrowserEvent, BrowserCommand>, _) =
             worker::serve(socket, "daemon")?;
-        let session = options.directory.parent().map(Path::to_owned);
+        systemd::ready();
+        if let Some(watchdog) = Watchdog::of_this_process() {
+            tokio::spawn(feed(watchdog));
+        }
+        let Some(BrowserSettings { program, load_timeout }) = settings(&mut link).await? else {
+            return Ok(());
+        };
+        let session = directory.parent().map(Path::to_owned);
+        let options = BrowserOptions { directory, program, load_timeout };
         // Why it ended, the daemon has been told; what was said last must still go out.
         drop(browser::run(options, link.from_worker, link.to_worker).await);
         sent.await.map_err(io::Error::other)?;
@@ -36,4 +54,24 @@ pub fn run(options: BrowserOptions) -> io::Result<()> {
         }
         Ok(())
     })
+}
+
+/// The first command; `None` when the daemon has gone.
+async fn settings(
+    link: &mut Link<BrowserEvent, BrowserCommand>,
+) -> io::Result<Option<BrowserSettings>> {
+    match timeout(CONFIGURE_LIMIT, link.from_worker.recv()).await? {
+        Some(BrowserCommand::Configure(settings)) => Ok(Some(settings)),
+        Some(other) => Err(io::Error::other(format!("{other:?} came first"))),
+        None => Ok(None),
+    }
+}
+
+/// On the one thread on which all of this process happens: when that is stuck, nobody is fed.
+async fn feed(watchdog: Watchdog) {
+    let mut ticks = interval(watchdog.interval());
+    loop {
+        ticks.tick().await;
+        watchdog.feed();
+    }
 }

@@ -17,6 +17,7 @@ use crate::{
         picture, slate,
     },
     session::ports::{EncoderCommand, EncoderEvent, EncoderSpec},
+    systemd::{self, Watchdog},
     worker::{self, wire},
 };
 
@@ -25,8 +26,10 @@ use crate::{
 /// # Errors
 /// There is no connection, or it broke.
 pub fn run() -> io::Result<()> {
-    let daemon = Daemon(Arc::new(wire::Blocking::new(super::connection()?)));
+    let connection = Arc::new(wire::Blocking::new(super::connection()?));
+    let daemon = Daemon { connection, watchdog: Watchdog::of_this_process() };
     let mut commands = Commands { daemon: daemon.clone(), assembler: wire::Assembler::default() };
+    systemd::ready();
     let spec = match commands.next()? {
         Some(EncoderCommand::Configure(spec)) => spec,
         Some(other) => return Err(io::Error::other(format!("{other:?} came first"))),
@@ -103,13 +106,16 @@ fn open(spec: &EncoderSpec) -> Result<Encoder, EncodeError> {
 
 /// The daemon, as the threads of this process talk to it.
 #[derive(Clone)]
-struct Daemon(Arc<wire::Blocking<OwnedFd>>);
+struct Daemon {
+    connection: Arc<wire::Blocking<OwnedFd>>,
+    watchdog: Option<Watchdog>,
+}
 
 impl Daemon {
     /// Sends an event. When the daemon has gone there is nobody to tell, and the command loop has
     /// read the end of the connection, or is about to.
     fn tell(&self, event: &EncoderEvent) {
-        let sent = worker::encode(event).and_then(|message| self.0.send(&message, None));
+        let sent = worker::encode(event).and_then(|message| self.connection.send(&message, None));
         if let Err(error) = sent {
             tracing::debug!(%error, "the daemon does not listen");
         }
@@ -127,6 +133,10 @@ impl Output for Daemon {
 
     fn segment_end(&mut self, at: MediaTime) {
         self.tell(&EncoderEvent::SegmentEnd { at });
+        // This comes once a second whatever the page does, from the thread that a GPU can hang.
+        if let Some(watchdog) = self.watchdog {
+            watchdog.feed();
+        }
     }
 }
 
@@ -138,7 +148,7 @@ struct Commands {
 impl Commands {
     /// The next command; `None` when the daemon has closed the connection.
     fn next(&mut self) -> io::Result<Option<EncoderCommand>> {
-        let message = self.daemon.0.receive(&mut self.assembler)?;
+        let message = self.daemon.connection.receive(&mut self.assembler)?;
         message.map(worker::decode).transpose()
     }
 }

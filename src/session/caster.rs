@@ -270,7 +270,8 @@ impl Caster {
                 None
             }
             Effect::Note(note) => {
-                tracing::info!(device = %self.device, event = note.event, "{}", note.detail);
+                let (device, event) = (&self.device, note.event);
+                tracing::info!(name: "tv-event", %device, event, "{}", note.detail);
                 let timeline: Arc<[Entry]> = self.cast.timeline().cloned().collect();
                 self.status.send_modify(|status| status.timeline = timeline);
                 None

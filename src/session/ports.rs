@@ -1,7 +1,7 @@
 //! What the core asks of the outside, as values: commands to workers, facts from them, and the traits
 //! through which a session reaches its workers, its stream and the disk.
 
-use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, io, os::fd::OwnedFd, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -111,10 +111,21 @@ pub enum EncoderEvent {
     Failed(String),
 }
 
+/// How a browser is run, whatever it shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserSettings {
+    /// The browser to start; without it, the machine's Chromium.
+    pub program: Option<PathBuf>,
+    /// A page that is not there by then has failed.
+    pub load_timeout: Duration,
+}
+
 /// To the browser worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum BrowserCommand {
-    /// The first command, once: start Chromium and open the page.
+    /// The first command, from whoever starts the worker.
+    Configure(BrowserSettings),
+    /// The second command, once: start Chromium and open the page.
     Open(PageSpec),
     /// Load the page again from the start.
     Reload,

@@ -474,9 +474,7 @@ fn is_told(url: &Url, told: &str) -> bool {
 
 /// Ends a worker: no more commands, and what it still says is not heard until it is gone.
 async fn end<C, E>(link: Option<Link<C, E>>) {
-    let Some(link) = link else {
-        return;
-    };
+    let Some(link) = link else { return };
     if !link.close(STOP_LIMIT).await {
         tracing::warn!("a worker did not end in {STOP_LIMIT:?}, leaving it");
     }
@@ -485,11 +483,17 @@ async fn end<C, E>(link: Option<Link<C, E>>) {
 /// The owner of the decision logs: what went wrong, once.
 fn log(event: &Event) {
     match event {
-        Event::EncoderGone { why } => tracing::warn!(%why, "encoder lost, starting another"),
-        Event::BrowserGone { why } => tracing::warn!(%why, "browser lost, starting another"),
-        Event::PageFailed(failure) => {
-            tracing::warn!(why = %failure, "page failed, showing a slate and trying again");
+        Event::EncoderGone { why } => {
+            tracing::warn!(name: "worker-failed", %why, "encoder lost, starting another");
         }
+        Event::BrowserGone { why } => {
+            tracing::warn!(name: "worker-failed", %why, "browser lost, starting another");
+        }
+        Event::PageFailed(why) => tracing::warn!(
+            name: "page-failed",
+            %why,
+            "page failed, showing a slate and trying again"
+        ),
         _ => tracing::debug!(?event, "session"),
     }
 }

@@ -294,7 +294,7 @@ impl Registry {
         production: Production,
         mut news: News,
     ) {
-        tracing::info!("session starts");
+        tracing::info!(name: "session-started", "session starts");
         let is_cast = task.cast.is_some();
         if is_cast {
             self.keep(&order.id).await;
@@ -326,7 +326,7 @@ impl Registry {
         self.changed.send_replace(());
         // Whoever waits for the end sees it as the end of its commands.
         drop(task);
-        tracing::info!(%reason, "session ended");
+        tracing::info!(name: "session-ended", %reason, "session ended");
     }
 
     /// Puts on disk what the session is now.

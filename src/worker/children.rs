@@ -1,21 +1,19 @@
 //! Workers as children of the daemon: for development, the demo and tests, without systemd.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs, io,
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use tokio::{process::Command, time::timeout};
 
 use super::{
+    Browsers,
     link::{Inbound, Outbound, Tasks, serve},
     wire,
 };
@@ -38,21 +36,15 @@ pub struct Children {
     program: PathBuf,
     /// Has one directory for each session; gone with the sessions.
     runtime: PathBuf,
-    /// What to add to the browser worker's command line.
-    browser_arguments: RwLock<Vec<OsString>>,
-    browsers: AtomicU32,
+    browsers: Browsers,
+    /// How many browsers there have been.
+    number: AtomicU32,
 }
 
 impl Children {
     /// Workers are `program worker …`; sessions get their directories in `runtime`.
-    pub fn new(program: PathBuf, runtime: PathBuf, browser_arguments: Vec<OsString>) -> Self {
-        let browser_arguments = RwLock::new(browser_arguments);
-        Self { program, runtime, browser_arguments, browsers: AtomicU32::new(0) }
-    }
-
-    /// What to add to the command lines of browser workers that are started from now on.
-    pub fn set_browser_arguments(&self, arguments: Vec<OsString>) {
-        *self.browser_arguments.write().unwrap_or_else(PoisonError::into_inner) = arguments;
+    pub fn new(program: PathBuf, runtime: PathBuf, browsers: Browsers) -> Self {
+        Self { program, runtime, browsers, number: AtomicU32::new(0) }
     }
 
     fn directory(&self, session: &SessionId) -> PathBuf {
@@ -135,16 +127,13 @@ impl Workers for Children {
     ) -> Starting<'a, BrowserCommand, BrowserEvent> {
         Box::pin(async {
             // The browser before may still be on its way out of a directory of its own.
-            let number = self.browsers.fetch_add(1, Ordering::Relaxed);
+            let number = self.number.fetch_add(1, Ordering::Relaxed);
             let parent = self.directory(session);
             fs::create_dir_all(&parent)?;
             let directory = parent.join(format!("browser-{number}"));
-            let mut arguments =
-                vec!["browser".as_ref(), "--directory".as_ref(), directory.as_os_str()];
-            let more =
-                self.browser_arguments.read().unwrap_or_else(PoisonError::into_inner).clone();
-            arguments.extend(more.iter().map(OsString::as_os_str));
-            self.start(&arguments, "browser worker")
+            let arguments = ["browser".as_ref(), "--directory".as_ref(), directory.as_os_str()];
+            let link = self.start(&arguments, "browser worker")?;
+            self.browsers.configure(link).await
         })
     }
 

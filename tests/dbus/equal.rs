@@ -12,6 +12,7 @@ use axum::{
     http::Request,
 };
 use dashboard_cast::{
+    activity::Activity,
     cast::Device,
     http::{Access, App, Connection, Limits, router},
     ids::DeviceId,
@@ -423,6 +424,7 @@ fn whatever_happens_http_and_d_bus_say_the_same() {
         media: std::sync::Arc::new(FakeMedia::default()),
         access: std::sync::Arc::new(Access::new(None, false, [])),
         limits: Limits::default(),
+        activity: Activity::default(),
     };
     // One story goes on where the one before ended, so none can be told again in a shorter way.
     let config = ProptestConfig {

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use dashboard_cast::{
+    activity::Activity,
     cast::{Device, Found},
     control::{Changes, Core, ReloadError},
     http::{Access, App, Limits, Live, Media},
@@ -274,5 +275,6 @@ pub(crate) fn app_with(live: FakeLive, access: Access) -> App<FakeCore, FakeMedi
         media: Arc::new(FakeMedia(HashMap::from([("t0k3n".to_owned(), Arc::new(live))]))),
         access: Arc::new(access),
         limits: Limits::default(),
+        activity: Activity::default(),
     }
 }

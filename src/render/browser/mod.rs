@@ -131,7 +131,11 @@ async fn browse(
                     None => return Ok(Closed),
                     Some(BrowserCommand::Navigate(url)) => early = Some(url),
                     // The page is about to be loaded anyway.
-                    Some(BrowserCommand::Open(_) | BrowserCommand::Reload) => {}
+                    Some(
+                        BrowserCommand::Configure(_)
+                        | BrowserCommand::Open(_)
+                        | BrowserCommand::Reload,
+                    ) => {}
                 },
             }
         };

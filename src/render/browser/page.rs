@@ -135,8 +135,8 @@ impl Page {
 
     async fn obey(&mut self, command: BrowserCommand) -> Result<Vec<Effect>, PageError> {
         match command {
-            BrowserCommand::Open(_) => {
-                tracing::debug!("second Open, ignored: a browser opens one page");
+            BrowserCommand::Configure(_) | BrowserCommand::Open(_) => {
+                tracing::debug!("ignored: a browser is set up once, and opens one page");
                 return Ok(Vec::new());
             }
             BrowserCommand::Reload => {}

@@ -71,6 +71,7 @@ impl Workers for Fakes {
         let house = Arc::clone(&self.0);
         Box::pin(async {
             Ok(worker(move |command| match command {
+                BrowserCommand::Configure(_) => {}
                 BrowserCommand::Open(page) => house.note(format!("open {}", page.url)),
                 BrowserCommand::Navigate(url) => house.note(format!("go to {url}")),
                 BrowserCommand::Reload => house.note("reload"),
