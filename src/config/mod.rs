@@ -28,5 +28,5 @@ pub use problem::{ConfigError, Place, Problem, Warning};
 pub use reader::{Loaded, Setting};
 pub use sections::{Browser, Config, Devices, Http, Pages, Service, Sessions, Stream};
 pub use source::{Settings, SettingsError, Source};
-pub use token::{Secret, TokenFileError, read_token};
+pub use token::{ControlToken, TokenError, TokenFileError, read_token};
 pub use value::{ByteSize, TimeSpan, UnitError};

@@ -11,7 +11,7 @@ use super::{
     fragments::{locate, read_files},
     problem::{ConfigError, Warning},
     sections::Config,
-    token::{Secret, TokenFileError, read_token},
+    token::{ControlToken, TokenFileError, read_token},
 };
 use crate::systemd;
 
@@ -29,7 +29,7 @@ pub struct Source {
 pub struct Settings {
     pub config: Config,
     /// What is in `http.token-file`, or without that in the credential `token`.
-    pub token: Option<Secret>,
+    pub token: Option<ControlToken>,
     pub warnings: Vec<Warning>,
 }
 

@@ -5,23 +5,48 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::problem::Warning;
 
-/// A secret read from a file. `Debug` hides it.
+/// The secret that callers from other machines send as `Authorization: Bearer`. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct ControlToken(String);
 
-impl Secret {
-    pub fn into_inner(self) -> String {
-        self.0
+/// Why a text cannot be the control token. It never holds the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Short enough to be guessed, or nothing at all.
+    #[error("the control token has {0} characters but must have at least {SHORTEST}")]
+    Short(usize),
+    /// It could not be sent in a header, or not unchanged.
+    #[error("the control token may hold visible ASCII characters only, and no space")]
+    Character,
+}
+
+impl ControlToken {
+    /// # Errors
+    /// The text is too weak or cannot be sent.
+    pub fn new(token: String) -> Result<Self, TokenError> {
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenError::Character);
+        }
+        if token.len() < SHORTEST {
+            return Err(TokenError::Short(token.len()));
+        }
+        Ok(Self(token))
+    }
+
+    /// Takes the same time wherever the first difference is.
+    pub fn matches(&self, sent: &str) -> bool {
+        self.0.as_bytes().ct_eq(sent.as_bytes()).into()
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ControlToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
+        f.write_str("ControlToken(…)")
     }
 }
 
@@ -66,7 +91,7 @@ const LONGEST: u64 = 4096;
 ///
 /// # Errors
 /// The file cannot be read or holds nothing that can serve as a token.
-pub fn read_token(path: &Path) -> Result<(Secret, Option<Warning>), TokenFileError> {
+pub fn read_token(path: &Path) -> Result<(ControlToken, Option<Warning>), TokenFileError> {
     let failed = |source| TokenFileError::Read { path: path.to_owned(), source };
     // Asked before opening: to open a pipe is to wait for its writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
@@ -83,12 +108,12 @@ pub fn read_token(path: &Path) -> Result<(Secret, Option<Warning>), TokenFileErr
     if token.is_empty() {
         return Err(TokenFileError::Empty(path.to_owned()));
     }
-    if !token.iter().all(u8::is_ascii_graphic) {
-        return Err(TokenFileError::Character(path.to_owned()));
-    }
-    if token.len() < SHORTEST {
-        return Err(TokenFileError::Short { path: path.to_owned(), length: token.len() });
-    }
+    // What is no UTF-8 is no ASCII either, before and after.
+    let token = ControlToken::new(String::from_utf8_lossy(token).into_owned());
+    let token = token.map_err(|error| match error {
+        TokenError::Character => TokenFileError::Character(path.to_owned()),
+        TokenError::Short(length) => TokenFileError::Short { path: path.to_owned(), length },
+    })?;
     let warning = (mode & 0o004 != 0).then(|| Warning {
         file: path.to_owned(),
         line: None,
@@ -97,7 +122,7 @@ pub fn read_token(path: &Path) -> Result<(Secret, Option<Warning>), TokenFileErr
             path.display()
         ),
     });
-    Ok((Secret(token.iter().copied().map(char::from).collect()), warning))
+    Ok((token, warning))
 }
 
 #[cfg(test)]
@@ -105,7 +130,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn read(content: &[u8], mode: u32) -> Result<(Secret, Option<Warning>), TokenFileError> {
+    fn read(content: &[u8], mode: u32) -> Result<(ControlToken, Option<Warning>), TokenFileError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         fs::write(&path, content).unwrap();
@@ -113,12 +138,21 @@ mod tests {
         read_token(&path)
     }
 
+    const TOKEN: &str = "0123456789abcdef-token";
+
+    #[test]
+    fn a_weak_token_is_none() {
+        assert_eq!(ControlToken::new(String::new()).unwrap_err(), TokenError::Short(0));
+        assert_eq!(ControlToken::new("x".repeat(15)).unwrap_err(), TokenError::Short(15));
+        assert_eq!(ControlToken::new(format!("{TOKEN}\n")).unwrap_err(), TokenError::Character);
+    }
+
     #[test]
     fn white_space_around_the_token_does_not_count() {
         let (token, warning) = read(b"  0123456789abcdef\r\n", 0o640).unwrap();
         assert_eq!(warning, None);
         assert!(!format!("{token:?}").contains("0123"));
-        assert_eq!(token.into_inner(), "0123456789abcdef");
+        assert_eq!(token.0, "0123456789abcdef");
     }
 
     #[test]

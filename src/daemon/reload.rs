@@ -83,7 +83,7 @@ impl Concerned {
     fn tell(&self, settings: &Settings) {
         let Settings { config, token, .. } = settings;
         let needs_token = config.http.loopback_needs_token;
-        self.access.admit(token.clone().map(Into::into), needs_token);
+        self.access.admit(token.clone(), needs_token);
         self.registry.obey(rules(config, self.listen));
         self.library.set_room(config.stream.window, config.stream.memory);
         self.browsers.set(browser_settings(config));

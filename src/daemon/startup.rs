@@ -107,8 +107,8 @@ impl Daemon {
     ) -> Result<Self, StartupError> {
         let Surroundings { source, state, bus, mut sockets, worker_sockets } = surroundings;
         let Settings { config, token, .. } = &settings;
-        let token = token.clone().map(Into::into);
-        let access = Arc::new(Access::new(token, config.http.loopback_needs_token, Vec::new()));
+        let access =
+            Arc::new(Access::new(token.clone(), config.http.loopback_needs_token, Vec::new()));
         // Listening comes first: a second daemon must not touch what belongs to the first.
         let address = config.http.listen;
         let socket = sockets.remove(SOCKET);

@@ -6,7 +6,6 @@
 //! page could have pointed at us, are refused.
 
 use std::{
-    fmt,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -17,67 +16,16 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use subtle::ConstantTimeEq;
-use thiserror::Error;
 
 use super::{
     authority::Authority,
     connection::{Connection, is_loopback},
     problem::Problem,
 };
-use crate::config::Secret;
+use crate::config::ControlToken;
 
 /// What a reverse proxy adds: its peer is who it speaks for, not this machine.
 const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
-
-/// The secret that callers from other machines send as `Authorization: Bearer`.
-#[derive(Clone)]
-pub struct ControlToken(String);
-
-/// Why a text cannot be the control token. It never holds the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum TokenError {
-    /// Short enough to be guessed, or nothing at all.
-    #[error("the control token has {0} characters but must have at least 16")]
-    Short(usize),
-    /// It could not be sent in a header, or not unchanged.
-    #[error("the control token may hold visible ASCII characters only, and no space")]
-    Character,
-}
-
-impl ControlToken {
-    const SHORTEST: usize = 16;
-
-    /// # Errors
-    /// The text is too weak or cannot be sent.
-    pub fn new(token: String) -> Result<Self, TokenError> {
-        if token.len() < Self::SHORTEST {
-            return Err(TokenError::Short(token.chars().count()));
-        }
-        if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(TokenError::Character);
-        }
-        Ok(Self(token))
-    }
-
-    /// Takes the same time wherever the first difference is.
-    fn matches(&self, sent: &str) -> bool {
-        self.0.as_bytes().ct_eq(sent.as_bytes()).into()
-    }
-}
-
-impl From<Secret> for ControlToken {
-    /// A token that was read from its file can be sent and is long enough.
-    fn from(secret: Secret) -> Self {
-        Self(secret.into_inner())
-    }
-}
-
-impl fmt::Debug for ControlToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ControlToken(…)")
-    }
-}
 
 /// The rules for the control API.
 #[derive(Debug)]
@@ -395,13 +343,6 @@ mod tests {
             }
             assert_eq!(check(&access, "127.0.0.1", Method::GET, &[host, header]), Ok(()));
         }
-    }
-
-    #[test]
-    fn a_weak_token_is_none() {
-        assert_eq!(ControlToken::new(String::new()).unwrap_err(), TokenError::Short(0));
-        assert_eq!(ControlToken::new("x".repeat(15)).unwrap_err(), TokenError::Short(15));
-        assert_eq!(ControlToken::new(format!("{TOKEN}\n")).unwrap_err(), TokenError::Character);
     }
 
     #[test]

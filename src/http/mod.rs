@@ -19,7 +19,7 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-pub use access::{Access, ControlToken, TokenError};
+pub use access::Access;
 pub use connection::Connection;
 pub use ports::{Live, Media};
 pub use router::router;

@@ -6,8 +6,8 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use dashboard_cast::{
-    config::PolicyError,
-    http::{Access, App, Connection, ControlToken, router},
+    config::{ControlToken, PolicyError},
+    http::{Access, App, Connection, router},
     session::{Mode, NavigateError, PictureError, Quality, StartErrorKind},
 };
 use serde_json::{Value, json};
