@@ -71,6 +71,29 @@ pub trait Core: Send + Sync + 'static {
     fn changes(&self) -> Changes;
 }
 
+/// A command did not come to its end; a bug of ours.
+#[derive(Debug, Error)]
+#[error("the command did not come to its end")]
+pub struct Lost;
+
+impl Lost {
+    pub const HINT: &str = "This is a bug of the service; its log says more.";
+}
+
+/// Runs a command on its own: a caller who hangs up half-way does not leave half a session, and when it
+/// goes wrong in an unforeseen way, the caller still gets an answer.
+///
+/// # Errors
+/// It panicked.
+pub async fn to_the_end<T: Send + 'static>(
+    command: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Lost> {
+    tokio::spawn(command).await.map_err(|error| {
+        tracing::error!(%error, "a command did not end");
+        Lost
+    })
+}
+
 /// Why the configuration as it is now does not count; what held before goes on to hold.
 #[derive(Debug, Error)]
 pub enum ReloadError {

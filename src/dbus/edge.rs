@@ -14,6 +14,11 @@ use super::{
     error::{Error, Kind},
     turns::Turn,
 };
+use crate::{
+    control::{Core, to_the_end},
+    ids::SessionId,
+    session::Stopped,
+};
 
 /// The largest call that names a page, as of `POST /start`.
 const LARGEST_REQUEST: u32 = 64 * 1024;
@@ -39,6 +44,27 @@ impl<C> Clone for Edge<C> {
             gate: self.gate.clone(),
             to_publisher: self.to_publisher.clone(),
         }
+    }
+}
+
+impl<C: Core> Edge<C> {
+    /// Ends a session for the caller, and comes back when its object is gone.
+    pub(super) async fn stop(
+        &self,
+        connection: &Connection,
+        call: &Header<'_>,
+        id: SessionId,
+    ) -> Result<(), Error> {
+        let about = [("session", id.as_str())];
+        let turn = self.admit(connection, call, Action::Cast, &about).await?;
+        let core = Arc::clone(&self.core);
+        let stopped = to_the_end(async move { core.stop(Some(id)).await }).await?;
+        if stopped == Stopped::NotRunning {
+            return Err(Error::no_such_session());
+        }
+        self.settle().await;
+        drop(turn);
+        Ok(())
     }
 }
 
@@ -89,15 +115,4 @@ pub(super) fn check_size(call: &Header<'_>) -> Result<(), Error> {
 pub(super) fn host_of(url: &str) -> String {
     let page = Url::parse(url).ok();
     page.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
-}
-
-/// Runs a command on its own: when it goes wrong in an unforeseen way, its caller still gets an answer.
-pub(super) async fn to_the_end<T: Send + 'static>(
-    command: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(command).await.map_err(|error| {
-        tracing::error!(%error, "a command from the bus did not end");
-        Error::new(Kind::Internal, "the command did not come to its end")
-            .hint("This is a bug of the service; its log says more.")
-    })
 }

@@ -5,7 +5,7 @@ use zbus::{DBusError, Message, message::Header, names::ErrorName};
 
 use super::names::{BUS_NAME, Bus, text};
 use crate::{
-    control::ReloadError,
+    control::{Lost, ReloadError},
     session::{NavigateError, PictureError, StartError, StartErrorKind},
 };
 
@@ -109,6 +109,12 @@ impl Error {
     pub(super) fn no_such_session() -> Self {
         Self::new(Kind::NoSuchSession, "no such session is running")
             .hint("ListSessions tells what is.")
+    }
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::new(Kind::Internal, lost.to_string()).hint(Lost::HINT)
     }
 }
 

@@ -9,14 +9,14 @@ use zbus::{
 
 use super::{
     authorize::Action,
-    edge::{Edge, check_size, host_of, to_the_end},
+    edge::{Edge, check_size, host_of},
     error::Error,
     names::{device_path, session_of, session_path, text},
     object::Object,
     options::start_request,
 };
 use crate::{
-    control::{Core, active_sessions},
+    control::{Core, active_sessions, to_the_end},
     session::{Snapshot, Stopped},
 };
 
@@ -114,16 +114,7 @@ impl<C: Core> Manager<C> {
         #[zbus(header)] call: Header<'_>,
     ) -> Result<(), Error> {
         let id = session_of(&session).ok_or_else(Error::no_such_session)?;
-        let about = [("session", id.as_str())];
-        let turn = self.edge.admit(connection, &call, Action::Cast, &about).await?;
-        let core = Arc::clone(&self.edge.core);
-        let stopped = to_the_end(async move { core.stop(Some(id)).await }).await?;
-        if stopped == Stopped::NotRunning {
-            return Err(Error::no_such_session());
-        }
-        self.edge.settle().await;
-        drop(turn);
-        Ok(())
+        self.edge.stop(connection, &call, id).await
     }
 
     /// Ends all sessions, and tells how many there were.

@@ -7,17 +7,17 @@ use zbus::{Connection, OwnedObjectPath, interface, message::Header};
 
 use super::{
     authorize::Action,
-    edge::{Edge, check_size, host_of, to_the_end},
+    edge::{Edge, check_size, host_of},
     error::Error,
     names::{NONE, device_path, is_same, text},
     object::Object,
 };
 use crate::{
     cast::Device,
-    control::Core,
+    control::{Core, to_the_end},
     ids::SessionId,
     session::{
-        Snapshot, Stopped, StreamView,
+        Snapshot, StreamView,
         cast::{CastView, Entry, Finding},
     },
 };
@@ -114,16 +114,7 @@ impl<C: Core> Session<C> {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] call: Header<'_>,
     ) -> Result<(), Error> {
-        let about = [("session", self.id.as_str())];
-        let turn = self.edge.admit(connection, &call, Action::Cast, &about).await?;
-        let (core, id) = (Arc::clone(&self.edge.core), self.id.clone());
-        let stopped = to_the_end(async move { core.stop(Some(id)).await }).await?;
-        if stopped == Stopped::NotRunning {
-            return Err(Error::no_such_session());
-        }
-        self.edge.settle().await;
-        drop(turn);
-        Ok(())
+        self.edge.stop(connection, &call, self.id.clone()).await
     }
 
     /// Goes to another page in the same stream: a TV plays on, nothing is cast anew.

@@ -23,7 +23,7 @@ use super::{
     },
 };
 use crate::{
-    control::{Core, HealthReport},
+    control::{Core, HealthReport, Lost, to_the_end},
     ids::SessionId,
     session::{NavigateError, PictureError, StartError, StartErrorKind, StartRequest, Stopped},
 };
@@ -169,17 +169,6 @@ fn views<C: Core>(control: &Control<C>, base: &BaseUrl) -> Vec<SessionView> {
     sessions.into_iter().map(|snapshot| SessionView::new(snapshot, base)).collect()
 }
 
-/// Runs a command on its own, so that a caller who hangs up half-way does not leave half a session.
-async fn to_the_end<T: Send + 'static>(
-    command: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::spawn(command).await.map_err(|error| {
-        tracing::error!(error = %error, "a command of the control API did not end");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the command did not come to its end")
-            .hint("This is a bug of the service; its log says more.")
-    })
-}
-
 fn empty() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the body is empty")
         .hint("Send JSON such as {\"url\": \"http://host/\"}.")
@@ -188,6 +177,12 @@ fn empty() -> Problem {
 fn no_such_session() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such session is running")
         .hint("GET /sessions lists what is.")
+}
+
+impl From<Lost> for Problem {
+    fn from(lost: Lost) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()).hint(Lost::HINT)
+    }
 }
 
 impl From<StartError> for Problem {
