@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     process::{Child, Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::PROGRAM;
+use crate::{PROGRAM, support::bus::launch};
 
 /// Like a session bus, and nothing on it can be started by a call.
 const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -43,24 +42,10 @@ impl Bus {
     #[track_caller]
     pub(crate) fn with_policy(more: &str) -> Self {
         let directory = tempfile::tempdir().expect("making a directory");
-        let [config, socket, log] = ["conf", "bus", "log"].map(|name| directory.path().join(name));
+        let [config, socket] = ["bus.conf", "socket"].map(|name| directory.path().join(name));
         let text = CONFIG.replace("@PATH@", socket.to_str().unwrap()).replace("@MORE@", more);
         fs::write(&config, text).expect("writing the configuration of a bus");
-        let mut daemon = Command::new("dbus-daemon")
-            .args(["--nofork", "--nopidfile", "--print-address=1"])
-            .arg(format!("--config-file={}", config.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).expect("making a log"))
-            .spawn()
-            .unwrap_or_else(|error| panic!("dbus-daemon: {error}: run .ci/setup test"));
-        // It says where it is once it listens.
-        let mut address = String::new();
-        let said = daemon.stdout.take().expect("its stdout");
-        BufReader::new(said).read_line(&mut address).expect("the address of a bus");
-        let address = address.trim().to_owned();
-        let log = || fs::read_to_string(&log).unwrap_or_default();
-        assert!(!address.is_empty(), "the bus did not start: {}", log());
+        let (daemon, address) = launch(&config);
         Self { daemon, address, directory }
     }
 

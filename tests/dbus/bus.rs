@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -10,6 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 use zbus::{Address, Connection, connection::Builder};
+
+use crate::support::bus::launch;
 
 /// The rules of Debian's system bus that matter here: who may be what is up to the services' policies,
 /// as is who may call them. `KIND`, `SOCKET` and `POLICY` are put in.
@@ -41,6 +42,8 @@ const CONFIG: &str = r#"<busconfig>
   <limit name="max_outgoing_bytes">1000000</limit>
 </busconfig>
 "#;
+
+const CONFIG_FILE: &str = "bus.conf";
 
 const OPEN: &str =
     r#"<policy context="default"><allow own="*"/><allow send_type="method_call"/></policy>"#;
@@ -90,12 +93,12 @@ impl PrivateBus {
             .replace("KIND", kind)
             .replace("SOCKET", socket.to_str().expect("a path in UTF-8"))
             .replace("POLICY", inner);
-        fs::write(directory.path().join("bus.conf"), config).expect("writing the configuration");
+        fs::write(directory.path().join(CONFIG_FILE), config).expect("writing the configuration");
         let variable = match kind {
             "system" => "DBUS_SYSTEM_BUS_ADDRESS",
             _ => "DBUS_SESSION_BUS_ADDRESS",
         };
-        let child = launch(directory.path());
+        let (child, _) = launch(&directory.path().join(CONFIG_FILE));
         Self { child, directory, variable }
     }
 
@@ -124,7 +127,7 @@ impl PrivateBus {
     pub(crate) fn start_again(&mut self) {
         fs::remove_file(self.directory.path().join("socket"))
             .expect("the socket of the bus before");
-        self.child = launch(self.directory.path());
+        (self.child, _) = launch(&self.directory.path().join(CONFIG_FILE));
     }
 
     pub(crate) async fn client(&self) -> Connection {
@@ -164,25 +167,6 @@ impl Drop for PrivateBus {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Comes back when the bus takes connections.
-#[track_caller]
-fn launch(directory: &Path) -> Child {
-    let mut child = Command::new("dbus-daemon")
-        .arg("--config-file")
-        .arg(directory.join("bus.conf"))
-        .args(["--nofork", "--nopidfile", "--nosyslog", "--print-address"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("dbus-daemon: {error}: run .ci/setup test"));
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("the bus's output");
-    BufReader::new(stdout).read_line(&mut line).expect("the bus's address");
-    assert!(line.starts_with("unix:"), "the bus did not start: {line:?}");
-    child
 }
 
 /// A file of `dbus/`.
