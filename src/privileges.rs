@@ -38,19 +38,16 @@ pub fn drop_all() -> Result<(), PrivilegeError> {
             caps::clear(None, set).map_err(PrivilegeError::Drop)?;
         }
     }
-    match held().map_err(PrivilegeError::Drop)? {
+    match held()? {
         held if held.is_empty() => Ok(()),
         held => Err(PrivilegeError::Left(held.join(", "))),
     }
 }
 
 /// The capabilities that this process has or can take, by name.
-///
-/// # Errors
-/// The kernel does not say.
-pub fn held() -> Result<Vec<String>, CapsError> {
-    let mut held = caps::read(None, CapSet::Permitted)?;
-    held.extend(caps::read(None, CapSet::Ambient)?);
+fn held() -> Result<Vec<String>, PrivilegeError> {
+    let mut held = holds(CapSet::Permitted)?;
+    held.extend(holds(CapSet::Ambient)?);
     let mut names: Vec<_> = held.iter().map(ToString::to_string).collect();
     names.sort();
     Ok(names)

@@ -29,11 +29,15 @@ pub(super) async fn attend<C: Core>(core: Arc<C>) {
     if let Some(watchdog) = Watchdog::of_this_process() {
         tasks.spawn(feed(watchdog, Arc::clone(&core)));
     }
-    let mut changes = core.changes();
+    // Not those of TVs, which the line does not tell of.
+    let mut sessions = core.changes().sessions;
     loop {
         systemd::status(&status_line(&core.sessions()));
         sleep(PAUSE).await;
-        changes.next().await;
+        if sessions.changed().await.is_err() {
+            // There will be no more; what feeds the watchdog goes on.
+            return std::future::pending().await;
+        }
     }
 }
 

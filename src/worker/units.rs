@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use super::{
     Browsers,
-    link::{Inbound, Outbound, Tasks, serve},
+    link::{Inbound, Outbound, serve},
 };
 use crate::{
     ids::SessionId,
@@ -37,13 +37,8 @@ impl Units {
         Out: Outbound + Send + Sync + 'static,
         In: Inbound + Send + 'static,
     {
-        let (link, Tasks { hearing, .. }) = serve(self.connect(name)?, what)?;
-        tokio::spawn(async move {
-            // What it comes to is held until the worker is gone, which is when it has said its last.
-            if hearing.await.is_ok() {
-                tracing::debug!("the {what} ended");
-            }
-        });
+        // Its tasks need nobody: the worker is gone when it has said its last.
+        let (link, _) = serve(self.connect(name)?, what)?;
         Ok(link)
     }
 
