@@ -78,7 +78,9 @@ impl RealPolkit {
             ("passwd", "/etc/passwd"),
             ("group", "/etc/group"),
         ] {
-            script.push_str(&format!("mount --bind {ours} {theirs}; "));
+            // Not every polkit has rules of an administrator.
+            script
+                .push_str(&format!("if [ -e {theirs} ]; then mount --bind {ours} {theirs}; fi; "));
         }
         script.push_str(&format!("exec {POLKITD} --no-debug"));
         let (variable, address) = bus.environment();
@@ -132,7 +134,8 @@ fn reload() -> String {
 }
 
 /// The name of the error that a call ends with, as polkit's own answer decides.
-async fn refusal(house: &House, user: u32, call: &str) -> String {
+#[track_caller]
+fn refusal(house: &House, user: u32, call: &str) -> String {
     // gdbus tells names, and does not allow anybody to be asked for a password.
     let line = by(user, &format!("gdbus call --system --dest org.dashboardcast1 {call}"));
     let said = house.bus.complain(&line);
@@ -152,7 +155,10 @@ async fn polkit_understands_what_is_shipped() {
     let known =
         house.bus.ask(&format!("busctl --json=short call {AUTHORITY} EnumerateActions s ''"));
     let known: serde_json::Value = serde_json::from_str(&known).unwrap();
-    let mut seen: Vec<_> = known["data"][0].as_array().unwrap().iter().collect();
+    let is_ours = |action: &&serde_json::Value| {
+        action[0].as_str().unwrap().starts_with("org.dashboardcast1.")
+    };
+    let mut seen: Vec<_> = known["data"][0].as_array().unwrap().iter().filter(is_ours).collect();
     seen.sort_by_key(|action| action[0].as_str().unwrap());
     let ids: Vec<_> = seen.iter().map(|action| action[0].as_str().unwrap()).collect();
     assert_eq!(ids, ["org.dashboardcast1.cast", "org.dashboardcast1.configure"]);
@@ -170,15 +176,11 @@ async fn polkit_understands_what_is_shipped() {
 async fn a_stranger_reads_and_does_nothing() {
     let (house, _polkit) = open().await;
     house.bus.ask(&by(STRANGER, &format!("busctl call {MANAGER} ListSessions")));
-    assert_eq!(refusal(&house, STRANGER, GDBUS_START).await, NEEDS_PASSWORD);
-    assert_eq!(refusal(&house, STRANGER, GDBUS_RELOAD).await, NEEDS_PASSWORD);
+    assert_eq!(refusal(&house, STRANGER, GDBUS_START), NEEDS_PASSWORD);
+    assert_eq!(refusal(&house, STRANGER, GDBUS_RELOAD), NEEDS_PASSWORD);
     // busctl allows a password to be asked for, and nobody is there who could do it.
     let refused = house.bus.complain(&by(STRANGER, &start()));
-    assert!(
-        refused.contains("nteractive authentication required")
-            || refused.contains("authentication required"),
-        "{refused}"
-    );
+    assert!(refused.contains("authentication required"), "{refused}");
     assert!(house.core.requests.lock().unwrap().is_empty());
 }
 
@@ -192,7 +194,7 @@ async fn a_member_of_the_group_casts_and_does_not_configure() {
     for method in ["Navigate s http://dash/d/2", "Reload", "Snapshot", "GetMedia", "Stop"] {
         house.bus.ask(&by(MEMBER, &format!("busctl call {session} {method}")));
     }
-    assert_eq!(refusal(&house, MEMBER, GDBUS_RELOAD).await, NEEDS_PASSWORD);
+    assert_eq!(refusal(&house, MEMBER, GDBUS_RELOAD), NEEDS_PASSWORD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
