@@ -31,7 +31,7 @@ deb:
 
 bench:
 	@.ci/setup bench
-	cargo bench --locked --bench pipeline
+	cargo bench --locked --bench pipeline --bench dbus
 
 check:
 	@.ci/setup check
