@@ -20,12 +20,18 @@ use crate::{
 
 /// The sessions and what is known beside them.
 ///
-/// `start`, `stop` and `navigate` are run to their end even when the caller hangs up; the other futures
-/// may be dropped at any time.
+/// `start`, `start_named`, `stop` and `navigate` are run to their end even when the caller hangs up; the
+/// other futures may be dropped at any time.
 pub trait Core: Send + Sync + 'static {
     fn start(
         &self,
         request: StartRequest,
+    ) -> impl Future<Output = Result<Snapshot, StartError>> + Send;
+
+    /// Starts a cast of the configuration, unless it is running already just as it stands there.
+    fn start_named(
+        &self,
+        cast: String,
     ) -> impl Future<Output = Result<Snapshot, StartError>> + Send;
 
     /// Stops one session, or all of them.

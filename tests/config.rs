@@ -12,7 +12,7 @@ use std::{
 
 use dashboard_cast::{
     cli,
-    config::{Config, ConfigError, Fragment, Loaded, Problem, locate, read_files},
+    config::{Cast, Config, ConfigError, Fragment, Loaded, OnBusy, Problem, locate, read_files},
     media::{Audio, Quality},
 };
 use proptest::prelude::*;
@@ -80,7 +80,8 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
             "usr/lib/dashboard-cast/conf.d/90-unset.toml",
         ]
     );
-    let Config { http, sessions, pages, stream, browser, devices, service } = loaded.config;
+    let Config { http, sessions, pages, stream, browser, devices, service, casts } = loaded.config;
+    assert!(casts.is_empty());
     assert_eq!(http.listen.to_string(), "0.0.0.0:8000");
     assert_eq!(sessions.most, 4, "hidden files and back-ups are not read");
     assert_eq!(pages.timeout, Duration::from_secs(90));
@@ -159,6 +160,44 @@ fn values_of_two_files_that_do_not_go_together_name_the_one_to_change() {
     let error = load("conflict").unwrap_err();
     assert!(error.to_string().contains("dashboard-cast.toml:3:14: "), "{error}");
     assert!(!prints_as_expected("conflict"));
+}
+
+#[test]
+fn a_cast_takes_single_keys_from_a_later_file() {
+    let loaded = load("casts").unwrap();
+    let casts = &loaded.config.casts;
+    assert_eq!(casts.keys().collect::<Vec<_>>(), ["kitchen", "wall"]);
+    let kitchen = &casts["kitchen"];
+    assert_eq!(kitchen.url.as_str(), "http://homeassistant.lan:8123/lovelace/kitchen");
+    assert_eq!(kitchen.auth_file.as_deref(), Some(Path::new("/etc/dashboard-cast/kitchen.json")));
+    assert_eq!(kitchen.device.as_deref(), Some("Kitchen"));
+    assert_eq!(kitchen.duration, Some(Duration::from_secs(36_000)));
+    assert_eq!((kitchen.zoom, kitchen.on_busy), (Some(2.0), OnBusy::Preempt));
+    assert_eq!(kitchen.resume_after, Some(Duration::from_secs(120)));
+    let wall = &casts["wall"];
+    assert_eq!(wall.device, None, "an empty name takes back an earlier one");
+    assert_eq!((wall.quality, wall.volume, wall.on_busy), (None, None, OnBusy::Yield));
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].ends_with("unknown section [cast], ignored; did you mean [casts.NAME]?"));
+    assert!(warnings[1].ends_with("unknown key casts.kitchen.zom, ignored; did you mean zoom?"));
+    assert!(prints_as_expected("casts"));
+}
+
+#[test]
+fn all_that_is_wrong_with_casts_is_reported_with_its_place() {
+    let said = load("bad-casts").unwrap_err().to_string();
+    for expected in [
+        "dashboard-cast.toml:2:7: casts.kitchen.url must be a whole address",
+        "dashboard-cast.toml:9:8: casts.kitchen.zoom must be a number from 0.25 to 5, not 9",
+        "dashboard-cast.toml:15:8: casts.empty has no url; add the page to show",
+        "dashboard-cast.toml:18:8: \"living room\" cannot be the name of a cast; take",
+        "50-one.toml:1:7: casts.one must be a section, [casts.one], not \"http://dash.lan/\"",
+        "60-all.toml:1:1: casts must be a section, [casts], not 3",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    assert!(!prints_as_expected("bad-casts"));
 }
 
 #[test]
@@ -287,9 +326,38 @@ fn the_shipped_example_names_every_key_with_its_default() {
     assert!(lines.is_sorted(), "in the order of `config show`");
 }
 
+/// The example of a cast is indented, so that it is not one of the switched-off defaults.
+#[test]
+fn the_shipped_example_of_a_cast_has_every_key() {
+    let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
+    let loaded = example(lines.flat_map(|line| [line, "\n"]).collect());
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.config.casts.keys().collect::<Vec<_>>(), ["kitchen"]);
+    let Cast {
+        url: _,
+        auth_file,
+        device,
+        duration,
+        quality,
+        audio,
+        frame_rate,
+        zoom,
+        scale,
+        on_busy,
+        resume_after,
+        volume,
+    } = loaded.config.casts["kitchen"].clone();
+    let texts = auth_file.is_some() && device.is_some() && duration.is_some();
+    let stream = quality.is_some() && audio.is_some() && frame_rate.is_some();
+    let page = zoom.is_some() && scale.is_some();
+    let manners = on_busy != OnBusy::default() && resume_after.is_some() && volume.is_some();
+    assert!(texts && stream && page && manners);
+}
+
 #[test]
 fn what_is_shown_is_the_same_configuration() {
-    for name in ["nothing", "precedence", "drop-ins", "masking", "unknown-keys", "mended"] {
+    for name in ["nothing", "precedence", "drop-ins", "masking", "unknown-keys", "mended", "casts"]
+    {
         let mut out = Vec::new();
         assert!(cli::config::show(&root(name), &[], &mut out).unwrap());
         let shown = example(String::from_utf8(out).unwrap());
@@ -302,6 +370,9 @@ fn what_is_shown_is_the_same_configuration() {
 fn nearly_toml() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         "\\[(http|sessions|pages|stream|browser|devices|htp)\\]",
+        "\\[casts\\.(hall|\"\\PC{0,5}(\\\\n)?\")\\]",
+        "(url|zoom|duration|on-busy|x) = (2|\"http://[a-z@:]{1,9}/\"|\"1h\"|nan|\"yield\")",
+        "casts(\\.\"?[a-c]{1,2}(\\\\n)?\"?)? = (3|\\{ url = \"http://a/\" \\})",
         "(listen|most|quality|allow|timeout|window|memory|program|frame-rate|x) = [0-9-]{1,20}",
         "(listen|most|quality|allow|timeout|window|memory|program|frame-rate|x) = \"\\PC{0,12}\"",
         "(listen|most|allow|accept-certificates-of|timeout|static) = \\[(\"[a-z:/.*\\[\\]0-9]{0,12}\", ?){0,3}\\]",

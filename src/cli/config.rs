@@ -95,7 +95,7 @@ pub fn show(root: &Path, files: &[PathBuf], out: &mut impl Write) -> io::Result<
     for setting in &loaded.settings {
         if setting.section != section {
             let gap = if section.is_empty() { "" } else { "\n" };
-            section = setting.section;
+            section = &setting.section;
             writeln!(out, "{gap}[{section}]")?;
         }
         write!(out, "{} = {} # ", setting.key, setting.value)?;

@@ -3,7 +3,7 @@
 
 use std::{error::Error, io, process::ExitCode};
 
-use super::{service::ServiceError, snapshot::SnapshotError, start::AuthError};
+use super::{service::ServiceError, snapshot::SnapshotError};
 use crate::{
     cast::SearchError,
     config::{ConfigError, SettingsError},
@@ -11,7 +11,7 @@ use crate::{
     dbus::{Bus, BusError},
     error::sentence,
     privileges::PrivilegeError,
-    session::StartError,
+    session::{AuthError, StartError},
     systemd::{InheritError, Journal},
 };
 

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and what becomes of it.
 
+mod cast;
 pub mod config;
 mod daemon;
 mod demo;
@@ -43,6 +44,8 @@ struct Arguments {
 enum Verb {
     /// Shows a page, on a TV if there is one, and prints the session's id.
     Start(Box<start::Arguments>),
+    /// Shows a cast of the configuration for as long as this runs.
+    Cast(cast::Arguments),
     /// Ends sessions; their TVs go back to their own screen.
     Stop(stop::Arguments),
     /// Lists what is running, or shows all of one session.
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
 fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Start(arguments) => ask(start::run(bus, *arguments)),
+        Verb::Cast(arguments) => ask(cast::run(bus, arguments)),
         Verb::Stop(arguments) => ask(stop::run(bus, arguments)),
         Verb::Status(arguments) => ask(status::run(bus, arguments)),
         Verb::Watch(arguments) => ask(watch::run(bus, arguments)),

@@ -10,17 +10,15 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use zbus::{ObjectPath, Variant};
 
-pub(super) use self::auth::AuthError;
 use super::{
     exit::Failure,
     screen::{print, print_json, say},
     service::{Service, ServiceError, Session},
 };
 use crate::{
-    config::TimeSpan,
+    config::{OnBusy, TimeSpan},
     dbus::Bus,
     media::{Audio, Quality},
-    session::cast::OnBusy,
 };
 
 #[derive(Debug, Args)]

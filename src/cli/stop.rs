@@ -11,8 +11,8 @@ use crate::dbus::Bus;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The sessions to end, each given by its id, the beginning of it, or its TV; by default the
-    /// only one.
+    /// The sessions to end, each given by its id, the beginning of it, its TV or its target;
+    /// by default the only one.
     #[arg(value_name = "SESSION")]
     sessions: Vec<String>,
     /// Ends all sessions.

@@ -76,13 +76,7 @@ impl Ends {
 async fn look(service: &Service) -> Result<Option<Vec<Session>>, ServiceError> {
     match service.objects().await {
         Ok(objects) => Ok(Some(objects.sessions)),
-        // Its root may go before its name does.
-        Err(
-            ServiceError::NotRunning { .. }
-            | ServiceError::Lost { .. }
-            | ServiceError::Lacks { .. }
-            | ServiceError::Ended,
-        ) => Ok(None),
+        Err(error) if error.is_away() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -207,7 +201,7 @@ fn json_line(mut value: serde_json::Value, now: Timestamp) -> String {
 
 /// What makes a session another one for who watches: not its counters, and not its title, in which
 /// many a page has a clock.
-fn line(session: &Session) -> String {
+pub(super) fn line(session: &Session) -> String {
     let mut line = session.state_words();
     if let Some(cast) = &session.cast {
         line.push_str(&format!(" {}", cast.verdict_words()));

@@ -1,14 +1,14 @@
 //! What is not as it was after the files were read again, and when it counts.
 
-use std::fmt;
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use super::sections::{Browser, Config, Devices, Http, Pages, Service, Sessions, Stream};
 
 /// A key whose value has changed. Its text is a sentence for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `section.key`.
-    pub key: &'static str,
+    /// `section.key`, or `casts.NAME`.
+    pub key: Cow<'static, str>,
     pub counts: Counts,
 }
 
@@ -49,8 +49,9 @@ impl Config {
             browser: Browser { program },
             devices: Devices { discover, fixed, default },
             service: Service { idle_exit },
+            casts,
         } = self;
-        let Self { http, sessions, pages, stream, browser, devices, service } = next;
+        let Self { http, sessions, pages, stream, browser, devices, service, .. } = next;
         let keys = [
             ("http.listen", *listen == http.listen, Counts::AfterRestart),
             ("http.token-file", *token_file == http.token_file, Counts::Now),
@@ -84,7 +85,14 @@ impl Config {
             ("service.idle-exit", *idle_exit == service.idle_exit, Counts::Now),
         ];
         let changed = keys.into_iter().filter(|(_, is_same, _)| !is_same);
-        changed.map(|(key, _, counts)| Difference { key, counts }).collect()
+        let keys = changed.map(|(key, _, counts)| Difference { key: key.into(), counts });
+        let names: BTreeSet<_> = casts.keys().chain(next.casts.keys()).collect();
+        let changed = names.into_iter().filter(|name| casts.get(*name) != next.casts.get(*name));
+        let casts = changed.map(|name| Difference {
+            key: format!("casts.{name}").into(),
+            counts: Counts::ForNewSessions,
+        });
+        keys.chain(casts).collect()
     }
 }
 
@@ -126,7 +134,7 @@ mod tests {
             let name = format!("{section}.{key}");
             for (before, after) in [(Config::default(), next.clone()), (next, Config::default())] {
                 let found = before.differences(&after);
-                let found: Vec<_> = found.iter().map(|one| (one.key, one.counts)).collect();
+                let found: Vec<_> = found.iter().map(|one| (&*one.key, one.counts)).collect();
                 assert_eq!(found, [(name.as_str(), counts)]);
             }
         }
@@ -135,8 +143,29 @@ mod tests {
     #[test]
     fn the_table_has_every_key_that_there_is() {
         let settings = load("").settings;
-        let keys: Vec<_> = settings.iter().map(|setting| (setting.section, setting.key)).collect();
+        let keys: Vec<_> =
+            settings.iter().map(|setting| (&*setting.section, setting.key)).collect();
         assert_eq!(TABLE.map(|(section, key, ..)| (section, key)), keys[..]);
+    }
+
+    #[test]
+    fn a_cast_that_comes_goes_or_changes_is_named_and_no_other() {
+        let casts = |hall: &str, loft: &str| {
+            load(&format!("[casts.hall]\nurl = \"{hall}\"\n{loft}\n")).config
+        };
+        let loft = "[casts.loft]\nurl = \"http://x/\"";
+        let one = casts("http://a/", "");
+        for (before, after, expected) in [
+            (&one, casts("http://a/", loft), "casts.loft"),
+            (&casts("http://a/", loft), one.clone(), "casts.loft"),
+            (&one, casts("http://b/", ""), "casts.hall"),
+            (&one, casts("http://a/", "zoom = 2"), "casts.hall"),
+        ] {
+            let found = before.differences(&after);
+            let expected = Difference { key: expected.into(), counts: Counts::ForNewSessions };
+            assert_eq!(found, [expected]);
+        }
+        assert_eq!(one.differences(&casts("http://a/", "")), []);
     }
 
     #[test]
@@ -149,7 +178,7 @@ mod tests {
             (Counts::ForNewBrowsers, "for browsers that are started from now on"),
             (Counts::AfterRestart, "after a restart of the service"),
         ] {
-            let said = Difference { key: "section.key", counts }.to_string();
+            let said = Difference { key: "section.key".into(), counts }.to_string();
             assert_eq!(said, format!("section.key has changed and counts {words}."));
         }
     }

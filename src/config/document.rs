@@ -1,6 +1,6 @@
 //! The files as TOML, laid over each other.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use toml::{
     Spanned,
@@ -12,10 +12,41 @@ use super::{
     problem::{Lines, Place, Problem, Warning},
 };
 
+/// The section that has a section for each of its names.
+const CASTS: &str = "casts";
+
 /// A fragment and the sections in it.
 struct Document<'a> {
     lines: Lines<'a>,
     table: DeTable<'a>,
+}
+
+/// A section as it stands in a file; its content may turn out to be no table.
+struct Section<'a> {
+    name: Cow<'a, str>,
+    span: Range<usize>,
+    content: &'a Spanned<DeValue<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// Those of `casts` are sections of their own.
+    fn sections(&'a self) -> impl Iterator<Item = Section<'a>> {
+        self.table.iter().flat_map(|(key, content)| {
+            let name = key.get_ref().as_ref();
+            let casts = content.get_ref().as_table().filter(|_| name == CASTS);
+            let itself = casts.is_none().then(|| Section {
+                name: Cow::Borrowed(name),
+                span: key.span(),
+                content,
+            });
+            let within = casts.into_iter().flatten().map(|(key, content)| Section {
+                name: Cow::Owned(format!("{CASTS}.{}", key.get_ref())),
+                span: key.span(),
+                content,
+            });
+            itself.into_iter().chain(within)
+        })
+    }
 }
 
 impl Document<'_> {
@@ -65,10 +96,10 @@ impl Entry<'_> {
 }
 
 /// The keys of all files, by section and name.
-pub(super) type Entries<'a> = BTreeMap<(&'a str, &'a str), Entry<'a>>;
+pub(super) type Entries<'a> = BTreeMap<(Cow<'a, str>, &'a str), Entry<'a>>;
 
 /// A key that the program has: section and name.
-pub(super) type Key = (&'static str, &'static str);
+pub(super) type Key = (Cow<'static, str>, &'static str);
 
 impl<'a> Documents<'a> {
     /// Files that are no TOML are left out; what is wrong in them is added to `problems`.
@@ -95,14 +126,28 @@ impl<'a> Documents<'a> {
     pub(super) fn merge(&'a self) -> Entries<'a> {
         let mut entries = Entries::new();
         for document in &self.0 {
-            for (section, content) in &document.table {
-                for (name, value) in content.get_ref().as_table().into_iter().flatten() {
-                    let key = (section.get_ref().as_ref(), name.get_ref().as_ref());
+            for section in document.sections() {
+                for (name, value) in section.content.get_ref().as_table().into_iter().flatten() {
+                    let key = (section.name.clone(), name.get_ref().as_ref());
                     entries.insert(key, Entry { document, value });
                 }
             }
         }
         entries
+    }
+
+    /// The names of the casts, and where each is first spoken of.
+    pub(super) fn casts(&self) -> BTreeMap<String, Place> {
+        let mut casts = BTreeMap::new();
+        for document in &self.0 {
+            for Section { name, span, content } in document.sections() {
+                let name = name.strip_prefix(CASTS).and_then(|name| name.strip_prefix('.'));
+                if let Some(name) = name.filter(|_| content.get_ref().is_table()) {
+                    casts.entry(name.to_owned()).or_insert_with(|| document.place(span));
+                }
+            }
+        }
+        casts
     }
 
     /// Looks for sections and keys that the program does not have: warnings; and for values where
@@ -115,32 +160,35 @@ impl<'a> Documents<'a> {
     ) {
         for document in &self.0 {
             let first = warnings.len();
-            for (section, content) in &document.table {
-                let name = section.get_ref().as_ref();
+            for Section { name, span, content } in document.sections() {
                 let mut warn = |span, message| {
                     let Place { file, line, .. } = document.place(span);
                     warnings.push(Warning { file, line: Some(line), message });
                 };
+                let is_cast = name.split('.').next() == Some(CASTS);
                 let is_known = known.iter().any(|(known, _)| *known == name);
                 match content.get_ref() {
+                    // It has a name that none can have, which is a problem already.
+                    DeValue::Table(_) if is_cast && !is_known => {}
                     DeValue::Table(_) if !is_known => {
-                        warn(section.span(), unknown_section(name, known));
+                        warn(span, unknown_section(&name, known));
                     }
                     DeValue::Table(keys) => {
                         for key in keys.keys() {
                             let key_name = key.get_ref().as_ref();
-                            if !known.contains(&(name, key_name)) {
-                                warn(key.span(), unknown_key(name, key_name, known));
+                            let is_same = |known: &Key| known.0 == name && known.1 == key_name;
+                            if !known.iter().any(is_same) {
+                                warn(key.span(), unknown_key(&name, key_name, known));
                             }
                         }
                     }
-                    _ if is_known => problems.push(Problem::Value {
-                        place: document.place(section.span()),
-                        what: name.to_owned(),
-                        expected: format!("a section, [{name}]"),
+                    _ if is_known || is_cast => problems.push(Problem::Value {
+                        place: document.place(span),
+                        expected: format!("a section, [{}]", name.escape_debug()),
+                        what: name.escape_debug().to_string(),
                         found: document.excerpt(content),
                     }),
-                    _ => warn(section.span(), key_without_section(name, known)),
+                    _ => warn(span, key_without_section(&name, known)),
                 }
             }
             // The table is in the order of names.
@@ -152,14 +200,14 @@ impl<'a> Documents<'a> {
 }
 
 fn unknown_section(name: &str, known: &[Key]) -> String {
-    let sections = known.iter().map(|(section, _)| *section);
-    let hint = nearest(name, sections.map(|section| (section, section)))
+    let sections = known.iter().map(|(section, _)| (&**section, &**section));
+    let hint = nearest(name, sections.chain([(CASTS, "casts.NAME")]))
         .map(|section| format!("; did you mean [{section}]?"));
     format!("unknown section [{}], ignored{}", shown(name), hint.unwrap_or_default())
 }
 
 fn unknown_key(section: &str, name: &str, known: &[Key]) -> String {
-    let beside = known.iter().filter(|(known, _)| *known == section);
+    let beside = known.iter().filter(|(known, _)| known == section);
     let hint = nearest(name, beside.map(|(_, key)| (*key, *key)))
         .map(|key| format!("; did you mean {key}?"))
         .or_else(|| elsewhere(name, known));
@@ -173,12 +221,12 @@ fn key_without_section(name: &str, known: &[Key]) -> String {
 
 /// A key that would be right under another section.
 fn elsewhere(name: &str, known: &[Key]) -> Option<String> {
-    nearest(name, known.iter().map(|key| (key.1, *key)))
+    nearest(name, known.iter().map(|(section, key)| (*key, (section, key))))
         .map(|(section, key)| format!("; did you mean {key} under [{section}]?"))
 }
 
 /// The candidate whose name is most like `name`, if one is like enough to be meant.
-fn nearest<T>(name: &str, candidates: impl Iterator<Item = (&'static str, T)>) -> Option<T> {
+fn nearest<'k, T>(name: &str, candidates: impl Iterator<Item = (&'k str, T)>) -> Option<T> {
     // Comparing takes the product of both lengths; no name is that long.
     if name.len() > 64 {
         return None;

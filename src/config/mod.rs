@@ -8,6 +8,7 @@
 //! [`Source`] does that for a running program, as often as it is asked to; what has changed since is
 //! a list of [`Difference`]s.
 
+mod casts;
 mod devices;
 mod difference;
 mod document;
@@ -20,6 +21,7 @@ mod source;
 mod token;
 mod value;
 
+pub use casts::{Cast, OnBusy};
 pub use devices::{StaticDevice, StaticDeviceError};
 pub use difference::{Counts, Difference};
 pub use fragments::{Fragment, locate, read_files};

@@ -1,7 +1,10 @@
 //! From laid-over files to typed values, with all that is wrong in one go.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fmt::Display,
+    mem,
     net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -12,8 +15,10 @@ use toml::{
     Spanned, Value,
     de::{DeValue, ValueDeserializer},
 };
+use url::Url;
 
 use super::{
+    casts::OnBusy,
     devices::StaticDevice,
     document::{Documents, Entries, Entry, Key},
     fragments::Fragment,
@@ -41,7 +46,7 @@ pub struct Loaded {
 /// One key's value and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    pub section: &'static str,
+    pub section: Cow<'static, str>,
     pub key: &'static str,
     pub value: Value,
     /// `None` for a default.
@@ -56,12 +61,11 @@ impl Config {
     pub fn load(fragments: &[Fragment]) -> Result<Loaded, ConfigError> {
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         let documents = Documents::parse(fragments, &mut problems);
-        let entries = documents.merge();
-        let mut reader = Reader { entries, settings: Vec::new(), problems };
+        let (entries, casts) = (documents.merge(), documents.casts());
+        let (settings, known) = (Vec::new(), Vec::new());
+        let mut reader = Reader { entries, casts, settings, known, problems };
         let config = Self::read(&mut reader);
-        let Reader { settings, mut problems, .. } = reader;
-        let known: Vec<Key> =
-            settings.iter().map(|setting| (setting.section, setting.key)).collect();
+        let Reader { settings, known, mut problems, .. } = reader;
         documents.compare(&known, &mut warnings, &mut problems);
         let files = fragments.iter().map(|fragment| fragment.path.clone()).collect();
         if problems.is_empty() {
@@ -102,6 +106,8 @@ written_as_text! {
     HttpsOrigin: "an origin such as \"https://nas.lan:5001\"",
     StaticDevice: "a TV such as \"192.168.1.20\" or \"kitchen=tv.lan:8009\"",
     String: "a text",
+    OnBusy: "\"yield\", \"preempt\" or \"preempt-and-return\"",
+    Url: "a whole address such as \"http://host:3000/d/1\"",
 }
 
 impl ValueType for bool {
@@ -109,6 +115,14 @@ impl ValueType for bool {
 
     fn to_toml(&self) -> Value {
         Value::Boolean(*self)
+    }
+}
+
+impl ValueType for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn to_toml(&self) -> Value {
+        Value::Float(*self)
     }
 }
 
@@ -131,7 +145,10 @@ impl ValueType for FrameRate {
 /// Reads keys one by one. What it was asked for is what the program knows.
 pub(super) struct Reader<'a> {
     entries: Entries<'a>,
+    /// The names of the casts, and where each is first spoken of.
+    casts: BTreeMap<String, Place>,
     settings: Vec<Setting>,
+    known: Vec<Key>,
     problems: Vec<Problem>,
 }
 
@@ -139,23 +156,39 @@ pub(super) struct Reader<'a> {
 type Refusal = Option<String>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn section(&mut self, name: &'static str) -> Section<'_, 'a> {
-        Section { reader: self, name }
+    pub(super) fn section(&mut self, name: impl Into<Cow<'static, str>>) -> Section<'_, 'a> {
+        Section { name: name.into(), reader: self }
+    }
+
+    /// The names of the casts, in their order, and where each is first spoken of.
+    pub(super) fn casts(&mut self) -> BTreeMap<String, Place> {
+        mem::take(&mut self.casts)
+    }
+
+    pub(super) fn has(&self, section: &str, key: &str) -> bool {
+        self.entry(section, key).is_some()
+    }
+
+    fn entry(&self, section: &str, key: &str) -> Option<Entry<'a>> {
+        self.entries.get(&(Cow::Borrowed(section), key)).copied()
     }
 
     /// Reports that a value does not go with that of another key. A default goes with all others.
-    pub(super) fn conflict(&mut self, key: Key, message: String) {
-        if let Some(entry) = self.entries.get(&key) {
-            let place = entry.place(entry.value.span());
-            self.problems.push(Problem::Conflict { place, message });
+    pub(super) fn conflict(&mut self, (section, key): (&str, &str), message: String) {
+        if let Some(entry) = self.entry(section, key) {
+            self.refuse(entry.place(entry.value.span()), message);
         }
+    }
+
+    pub(super) fn refuse(&mut self, place: Place, message: String) {
+        self.problems.push(Problem::Conflict { place, message });
     }
 }
 
 /// The keys of one section.
 pub(super) struct Section<'r, 'a> {
     reader: &'r mut Reader<'a>,
-    name: &'static str,
+    name: Cow<'static, str>,
 }
 
 impl<'a> Section<'_, 'a> {
@@ -173,11 +206,26 @@ impl<'a> Section<'_, 'a> {
     where
         T: ValueType + PartialOrd + Display,
     {
-        let expected = format!("{} from {} to {}", T::EXPECTED, limits.start(), limits.end());
-        self.read_one(key, default, &expected, T::to_toml, |value| {
-            deserialize::<T>(value)
-                .and_then(|value| if limits.contains(&value) { Ok(value) } else { Err(None) })
+        self.read_one(key, default, &expected(&limits), T::to_toml, |value| {
+            deserialize_within(value, &limits)
         })
+    }
+
+    /// A value that need not be given.
+    pub(super) fn option<T: ValueType>(&mut self, key: &'static str) -> Option<T> {
+        self.optional(key, T::EXPECTED, deserialize)
+    }
+
+    /// A value that need not be given, and must lie within limits.
+    pub(super) fn option_within<T>(
+        &mut self,
+        key: &'static str,
+        limits: RangeInclusive<T>,
+    ) -> Option<T>
+    where
+        T: ValueType + PartialOrd + Display,
+    {
+        self.optional(key, &expected(&limits), |value| deserialize_within(value, &limits))
     }
 
     /// A path that need not be given; the empty string takes back what an earlier file gave.
@@ -229,6 +277,23 @@ impl<'a> Section<'_, 'a> {
         })
     }
 
+    fn optional<T: ValueType>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl FnOnce(&Spanned<DeValue<'a>>) -> Result<T, Refusal>,
+    ) -> Option<T> {
+        if !self.reader.has(&self.name, key) {
+            // Without a value there is nothing to show.
+            self.reader.known.push((self.name.clone(), key));
+            return None;
+        }
+        let shown = |value: &Option<T>| {
+            value.as_ref().map_or_else(|| Value::String(String::new()), T::to_toml)
+        };
+        self.read_one(key, None, expected, shown, |value| read(value).map(Some))
+    }
+
     fn read_one<T>(
         &mut self,
         key: &'static str,
@@ -253,7 +318,7 @@ impl<'a> Section<'_, 'a> {
         shown: impl Fn(&T) -> Value,
         read: impl FnOnce(Entry<'a>, &str) -> Result<T, Vec<Problem>>,
     ) -> T {
-        let entry = self.reader.entries.get(&(self.name, key)).copied();
+        let entry = self.reader.entry(&self.name, key);
         let name = format!("{}.{key}", self.name);
         let value = match entry.map(|entry| read(entry, &name)) {
             None => default,
@@ -263,14 +328,27 @@ impl<'a> Section<'_, 'a> {
                 default
             }
         };
+        self.reader.known.push((self.name.clone(), key));
         self.reader.settings.push(Setting {
-            section: self.name,
+            section: self.name.clone(),
             key,
             value: shown(&value),
             from: entry.map(|entry| entry.place(entry.value.span())),
         });
         value
     }
+}
+
+fn expected<T: ValueType + Display>(limits: &RangeInclusive<T>) -> String {
+    format!("{} from {} to {}", T::EXPECTED, limits.start(), limits.end())
+}
+
+fn deserialize_within<T: ValueType + PartialOrd>(
+    value: &Spanned<DeValue<'_>>,
+    limits: &RangeInclusive<T>,
+) -> Result<T, Refusal> {
+    let value = deserialize::<T>(value)?;
+    if limits.contains(&value) { Ok(value) } else { Err(None) }
 }
 
 fn problem(

@@ -1,11 +1,12 @@
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
 use super::{
+    casts::Cast,
     devices::StaticDevice,
     pages::{AllowedPage, HttpsOrigin},
     reader::Reader,
@@ -26,6 +27,8 @@ pub struct Config {
     pub browser: Browser,
     pub devices: Devices,
     pub service: Service,
+    /// `[casts.NAME]`: what can be started by its name.
+    pub casts: BTreeMap<String, Cast>,
 }
 
 /// `[http]`: the server for control and media.
@@ -163,6 +166,7 @@ impl Config {
             browser: Browser::read(reader),
             devices: Devices::read(reader),
             service: Service::read(reader),
+            casts: casts(reader),
         };
         let Sessions { quality, frame_rate, .. } = config.sessions;
         let highest = quality.highest_frame_rate();
@@ -176,6 +180,15 @@ impl Config {
         }
         config
     }
+}
+
+fn casts(reader: &mut Reader<'_>) -> BTreeMap<String, Cast> {
+    let found = reader.casts();
+    let casts = found.into_iter().filter_map(|(name, place)| {
+        let cast = Cast::read(reader, &name, place)?;
+        Some((name, cast))
+    });
+    casts.collect()
 }
 
 impl Http {

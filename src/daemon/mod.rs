@@ -1,5 +1,6 @@
 //! The daemon: where all parts meet.
 
+mod casts;
 mod parts;
 mod reload;
 mod runtime;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::reload::Reloader;
+use super::{casts, reload::Reloader};
 use crate::{
     cast::{ChooseError, Device, Devices},
     control::{Changes, Core, ReloadError},
@@ -67,7 +67,13 @@ fn problem(session: &Snapshot) -> Option<String> {
 impl Core for Parts {
     async fn start(&self, request: StartRequest) -> Result<Snapshot, StartError> {
         let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
-        self.registry.start(request, tv.map(TvChoice::from)).await
+        self.registry.start(request, tv.map(TvChoice::from))
+    }
+
+    async fn start_named(&self, cast: String) -> Result<Snapshot, StartError> {
+        let request = casts::request(cast, self.reloader.casts().await).await?;
+        let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
+        self.registry.keep_going(request, tv.map(TvChoice::from))
     }
 
     async fn stop(&self, session: Option<SessionId>) -> Stopped {

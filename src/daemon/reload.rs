@@ -1,6 +1,6 @@
 //! Reads the configuration again while the daemon runs, and has it count.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Mutex, watch},
@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     cast::Devices,
-    config::{Config, PagePolicy, Settings, Source},
+    config::{Cast, Config, PagePolicy, Settings, Source},
     control::ReloadError,
     http::Access,
     package::Library,
@@ -49,6 +49,11 @@ impl Reloader {
 
     pub(super) const fn has_source(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// The casts that hold.
+    pub(super) async fn casts(&self) -> BTreeMap<String, Cast> {
+        self.holds.lock().await.config.casts.clone()
     }
 
     /// Has the files count as they are now. Returns a sentence for each thing that has changed. All that

@@ -49,6 +49,7 @@ pub(super) struct Error {
 pub(super) enum Kind {
     NoSuchSession,
     NoSuchDevice,
+    NoSuchCast,
     /// The request makes no sense.
     InvalidRequest,
     /// The configuration does not allow the page.
@@ -78,6 +79,7 @@ impl Kind {
         match self {
             Self::NoSuchSession => "org.dashboardcast1.NoSuchSession",
             Self::NoSuchDevice => "org.dashboardcast1.NoSuchDevice",
+            Self::NoSuchCast => "org.dashboardcast1.NoSuchCast",
             Self::InvalidRequest => "org.dashboardcast1.InvalidRequest",
             Self::Forbidden => "org.dashboardcast1.Forbidden",
             Self::Busy => "org.dashboardcast1.Busy",
@@ -123,6 +125,7 @@ impl From<StartError> for Error {
         let kind = match error.kind {
             StartErrorKind::Invalid => Kind::InvalidRequest,
             StartErrorKind::NoDevice => Kind::NoSuchDevice,
+            StartErrorKind::NoCast => Kind::NoSuchCast,
             StartErrorKind::Forbidden => Kind::Forbidden,
             StartErrorKind::Busy => Kind::Busy,
             StartErrorKind::Internal => Kind::Internal,

@@ -104,6 +104,29 @@ impl<C: Core> Manager<C> {
         Ok(session_path(&session.id))
     }
 
+    /// Starts a cast that the configuration describes in its section casts.NAME. When it is running
+    /// already, and just as it is described, it goes on.
+    ///
+    /// cast: its name, which is the session's Target.
+    ///
+    /// Errors: NoSuchCast, and those of StartCast. Polkit action: org.dashboardcast1.cast.
+    #[zbus(out_args("session"))]
+    async fn start_named(
+        &self,
+        cast: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] call: Header<'_>,
+    ) -> Result<OwnedObjectPath, Error> {
+        check_size(&call)?;
+        let about = [("cast", cast.as_str())];
+        let turn = self.edge.admit(connection, &call, Action::Cast, &about).await?;
+        let core = Arc::clone(&self.edge.core);
+        let session = to_the_end(async move { core.start_named(cast).await }).await??;
+        self.edge.settle().await;
+        drop(turn);
+        Ok(session_path(&session.id))
+    }
+
     /// Ends a session and takes its page off the TV. Its object is gone when this comes back.
     ///
     /// Errors: NoSuchSession. Polkit action: org.dashboardcast1.cast.

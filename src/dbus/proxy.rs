@@ -23,6 +23,10 @@ pub trait Manager {
     fn start_cast(&self, url: &str, options: HashMap<&str, Variant<'_>>)
     -> Result<OwnedObjectPath>;
 
+    /// Starts a cast of the configuration, or finds it running.
+    #[zbus(allow_interactive_auth)]
+    fn start_named(&self, cast: &str) -> Result<OwnedObjectPath>;
+
     /// Ends a session, and returns when nothing is left of it.
     #[zbus(allow_interactive_auth)]
     fn stop_cast(&self, session: &ObjectPath<'_>) -> Result<()>;

@@ -53,7 +53,10 @@ impl Facts {
         let name = snapshot.tv.as_mut().map(|tv| &mut tv.name);
         let why = snapshot.cast.as_mut().map(|cast| &mut cast.verdict.why);
         let encoder = snapshot.stream.as_mut().map(|stream| &mut stream.encoder);
-        for always in [Some(&mut snapshot.url), name, why, encoder].into_iter().flatten() {
+        for always in [Some(&mut snapshot.url), Some(&mut snapshot.target), name, why, encoder]
+            .into_iter()
+            .flatten()
+        {
             *always = text(mem::take(always));
         }
         Self { snapshot, device, timeline }
@@ -202,6 +205,12 @@ impl<C: Core> Session<C> {
     #[zbus(property(emits_changed_signal = "const"))]
     fn started_at(&self) -> Result<u64, Error> {
         self.of(|session| microseconds(session.started_at))
+    }
+
+    /// What it is for: the target of its start, or the name of the cast in the configuration.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn target(&self) -> Result<String, Error> {
+        self.of(|session| session.target.clone())
     }
 
     /// How the stream is meant to be fetched: hls or fmp4. Both are always there.

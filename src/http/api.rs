@@ -49,6 +49,16 @@ pub(super) async fn start<C: Core>(
     Ok(Json(Started { status: Success::Success, session: SessionView::new(session, &base) }))
 }
 
+pub(super) async fn start_named<C: Core>(
+    State(control): Shared<C>,
+    base: BaseUrl,
+    Path(cast): Path<String>,
+) -> Result<Json<Started>, Problem> {
+    let core = Arc::clone(&control.core);
+    let session = to_the_end(async move { core.start_named(cast).await }).await??;
+    Ok(Json(Started { status: Success::Success, session: SessionView::new(session, &base) }))
+}
+
 pub(super) async fn stop<C: Core>(
     State(control): Shared<C>,
     request: Request,
@@ -189,7 +199,7 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         let status = match error.kind {
             StartErrorKind::Invalid => StatusCode::BAD_REQUEST,
-            StartErrorKind::NoDevice => StatusCode::NOT_FOUND,
+            StartErrorKind::NoDevice | StartErrorKind::NoCast => StatusCode::NOT_FOUND,
             StartErrorKind::Forbidden => StatusCode::FORBIDDEN,
             StartErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             StartErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -101,6 +101,8 @@ pub(super) struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_detail: Option<String>,
     started_at: Timestamp,
+    /// What it is for.
+    target: String,
     url: String,
     quality: Quality,
     mode: Mode,
@@ -137,6 +139,7 @@ impl SessionView {
             state: snapshot.state.name,
             state_detail: snapshot.state.detail,
             started_at: snapshot.started_at,
+            target: snapshot.target,
             url: snapshot.url,
             quality: snapshot.quality,
             mode: snapshot.mode,

@@ -21,6 +21,8 @@ pub enum StartErrorKind {
     Invalid,
     /// No TV is meant, or several are.
     NoDevice,
+    /// The configuration has no cast of this name.
+    NoCast,
     /// The request makes sense and the configuration does not allow it.
     Forbidden,
     /// No session more fits; it would be accepted when another one ends.

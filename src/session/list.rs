@@ -96,6 +96,18 @@ impl List {
         stays.then(|| Arc::clone(&entry.order))
     }
 
+    /// The session that was started with just this, on what `are_same` says is its TV.
+    pub(super) fn running_as(
+        &self,
+        spec: &SessionSpec,
+        are_same: impl Fn(&DeviceId, &DeviceId) -> bool,
+    ) -> Option<&Entry> {
+        let is_it = |entry: &&Entry| {
+            entry.order.spec.is_as(spec, &are_same) && entry.ending.borrow().is_none()
+        };
+        self.sessions.iter().find(is_it)
+    }
+
     fn running(&self, id: &SessionId) -> Option<&Entry> {
         let entry = self.sessions.iter().find(|entry| entry.order.id == *id)?;
         entry.ending.borrow().is_none().then_some(entry)
@@ -177,6 +189,7 @@ impl Entry {
             token: token.clone(),
             state,
             started_at: *started_at,
+            target: spec.target.clone(),
             url: redact(spec),
             quality: spec.quality,
             mode: spec.mode,

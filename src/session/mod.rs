@@ -2,6 +2,7 @@
 //! D-Bus, neither Chromium nor libav; adapters implement its [`ports`].
 
 mod answer;
+mod auth;
 mod backoff;
 pub mod cast;
 mod caster;
@@ -20,9 +21,10 @@ pub mod tv;
 
 pub use crate::media::{Audio, Mode, Quality};
 pub use answer::{Health, Stopped};
+pub use auth::{Auth, AuthError, Basic};
 pub use end::EndReason;
 pub use error::{NavigateError, PictureError, StartError, StartErrorKind};
 pub use order::Order;
 pub use registry::{Outside, Registry, Rules};
-pub use request::{Auth, Basic, CastSpec, Defaults, RequestError, SessionSpec, StartRequest};
+pub use request::{CastSpec, Defaults, RequestError, SessionSpec, StartRequest};
 pub use snapshot::{PageView, Snapshot, StateView, StreamView};

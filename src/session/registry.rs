@@ -53,6 +53,13 @@ pub struct Rules {
 }
 
 impl Rules {
+    fn spec(&self, request: StartRequest, tv: Option<TvChoice>) -> Result<SessionSpec, StartError> {
+        let mut spec = request.into_spec(&self.defaults, tv)?;
+        self.check_page(&spec)?;
+        spec.page.accept_certificates_of.clone_from(&self.accept_certificates_of);
+        Ok(spec)
+    }
+
     fn check_page(&self, spec: &SessionSpec) -> Result<(), StartError> {
         self.pages.check(&spec.page.url).map_err(|error| StartError {
             kind: StartErrorKind::Forbidden,
@@ -113,15 +120,33 @@ impl Registry {
     ///
     /// # Errors
     /// The request makes no sense, is not allowed, or as many pages are open as may.
-    pub async fn start(
+    pub fn start(
         self: &Arc<Self>,
         request: StartRequest,
         tv: Option<TvChoice>,
     ) -> Result<Snapshot, StartError> {
         let rules = self.rules();
-        let mut spec = request.into_spec(&rules.defaults, tv)?;
-        rules.check_page(&spec)?;
-        spec.page.accept_certificates_of.clone_from(&rules.accept_certificates_of);
+        let spec = rules.spec(request, tv)?;
+        self.make(spec, &rules)
+    }
+
+    /// As [`Self::start`], unless the same is running already: then that goes on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn keep_going(
+        self: &Arc<Self>,
+        request: StartRequest,
+        tv: Option<TvChoice>,
+    ) -> Result<Snapshot, StartError> {
+        let rules = self.rules();
+        let spec = rules.spec(request, tv)?;
+        let are_same = |one: &_, other: &_| self.outside.tvs.are_same(one, other);
+        let running = self.lock().running_as(&spec, are_same).map(Entry::snapshot);
+        running.map_or_else(|| self.make(spec, &rules), Ok)
+    }
+
+    fn make(self: &Arc<Self>, spec: SessionSpec, rules: &Rules) -> Result<Snapshot, StartError> {
         let now = Timestamp::now();
         let order = Order {
             id: SessionId::random().map_err(drawing)?,
@@ -133,7 +158,7 @@ impl Registry {
             origin: now,
             spec,
         };
-        self.admit(order, false, &rules)
+        self.admit(order, false, rules)
     }
 
     /// Goes on with the sessions that a daemon before left.

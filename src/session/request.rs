@@ -1,59 +1,23 @@
 //! What a caller may ask for, whichever way the request came in.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
 use super::{
-    cast::{OnBusy, Policy},
+    auth::Auth,
+    cast::Policy,
     ports::{EncoderSpec, PageSpec},
     tv::TvChoice,
 };
 use crate::{
+    config::{Cast, OnBusy},
+    ids::DeviceId,
     media::{Audio, Mode, Quality},
     units::FrameRate,
 };
-
-/// What opens the page's doors. Secrets: `Debug` shows names only, and nothing here is ever put in a
-/// snapshot.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct Auth {
-    /// Set for the page's host before the first request.
-    pub cookies: BTreeMap<String, String>,
-    /// Set in the page's origin before any of its scripts run.
-    pub local_storage: BTreeMap<String, String>,
-    /// Sent with each request to the page's origin, and to no other.
-    pub headers: BTreeMap<String, String>,
-    /// Answers the origin's HTTP authentication.
-    pub basic: Option<Basic>,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Basic {
-    pub username: String,
-    pub password: String,
-}
-
-impl fmt::Debug for Auth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Auth")
-            .field("cookies", &self.cookies.keys())
-            .field("local_storage", &self.local_storage.keys())
-            .field("headers", &self.headers.keys())
-            .field("basic", &self.basic)
-            .finish()
-    }
-}
-
-impl fmt::Debug for Basic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basic").field("username", &self.username).finish_non_exhaustive()
-    }
-}
 
 /// A request to show a page, as it comes in. JSON of `POST /start`.
 #[derive(Clone, Debug, Deserialize)]
@@ -119,6 +83,24 @@ pub struct SessionSpec {
     pub cast: Option<CastSpec>,
 }
 
+impl SessionSpec {
+    /// Whether both ask for the same. What is known of a TV changes while it is the same one: its name,
+    /// its UUID once it announces itself, and its best picture, which says no more than `quality`.
+    pub(super) fn is_as(
+        &self,
+        other: &Self,
+        are_same: impl Fn(&DeviceId, &DeviceId) -> bool,
+    ) -> bool {
+        let mut own = self.clone();
+        if let (Some(own), Some(cast)) = (&mut own.cast, &other.cast)
+            && are_same(&own.tv.id, &cast.tv.id)
+        {
+            own.tv = cast.tv.clone();
+        }
+        own == *other
+    }
+}
+
 /// Which TV, and how to behave there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CastSpec {
@@ -147,14 +129,6 @@ pub enum RequestError {
 
 /// Of requests that name none: they replace one another, as with one TV.
 const DEFAULT_TARGET: &str = "default";
-/// A year: beyond it, "for ever" is what was meant.
-const LONGEST: f64 = 31_536_000.0;
-/// Chromium's own limits for page zoom.
-const ZOOM: (f64, f64) = (0.25, 5.0);
-const SCALE: (f64, f64) = (0.5, 4.0);
-const VOLUME: (f64, f64) = (0.0, 1.0);
-/// Seconds; a day. Who wants to wait longer starts the cast again.
-const RESUME_AFTER: (f64, f64) = (0.0, 86_400.0);
 
 impl StartRequest {
     /// As `device`: it is served, and no TV is told.
@@ -180,6 +154,26 @@ impl StartRequest {
         }
     }
 
+    /// What starts a cast of the configuration: its name is what it is for, so that there is one of it.
+    /// `auth` is what is in its file.
+    pub fn of_cast(name: String, cast: &Cast, auth: Auth) -> Self {
+        Self {
+            quality: cast.quality,
+            target: Some(name),
+            duration: cast.duration.map(|span| span.as_secs_f64()),
+            audio: cast.audio,
+            frame_rate: cast.frame_rate,
+            zoom: cast.zoom,
+            scale: cast.scale,
+            auth,
+            device: cast.device.clone(),
+            on_busy: cast.on_busy,
+            resume_after: cast.resume_after.map(|span| span.as_secs_f64()),
+            volume: cast.volume,
+            ..Self::new(cast.url.to_string())
+        }
+    }
+
     /// Checks everything that can be checked without looking at configuration. `tv` is what `device`
     /// means.
     ///
@@ -193,17 +187,18 @@ impl StartRequest {
         let url = parse_url(self.url)?;
         let duration = match self.duration {
             None => None,
-            Some(seconds) if seconds > 0.0 && seconds <= LONGEST => {
+            Some(seconds) if seconds > 0.0 && seconds <= Cast::LONGEST.as_secs_f64() => {
                 Some(Duration::from_secs_f64(seconds))
             }
             Some(seconds) => return Err(RequestError::Duration(seconds)),
         };
-        let zoom = within("zoom", self.zoom.unwrap_or(1.0), ZOOM)?;
-        let scale = within("scale", self.scale.unwrap_or(1.0), SCALE)?;
-        check_auth(&self.auth)?;
-        let resume_after = self.resume_after.map(|span| within("resume_after", span, RESUME_AFTER));
+        let zoom = within("zoom", self.zoom.unwrap_or(1.0), Cast::ZOOM)?;
+        let scale = within("scale", self.scale.unwrap_or(1.0), Cast::SCALE)?;
+        self.auth.check()?;
+        let returns = 0.0..=Cast::LATEST_RETURN.as_secs_f64();
+        let resume_after = self.resume_after.map(|span| within("resume_after", span, returns));
         let resume_after = resume_after.transpose()?.map(Duration::from_secs_f64);
-        let volume = self.volume.map(|level| within("volume", level, VOLUME)).transpose()?;
+        let volume = self.volume.map(|level| within("volume", level, Cast::VOLUME)).transpose()?;
         // What was asked for is what is made; a default gives way to what the TV is for.
         let quality = self.quality.unwrap_or_else(|| match &tv {
             Some(tv) if tv.best.size().pixels() < defaults.quality.size().pixels() => tv.best,
@@ -256,34 +251,17 @@ pub(super) fn parse_url(url: String) -> Result<Url, RequestError> {
     Url::parse(&url).map_err(|cause| RequestError::Url { url, cause: cause.to_string() })
 }
 
-fn within(name: &'static str, value: f64, (least, most): (f64, f64)) -> Result<f64, RequestError> {
-    if (least..=most).contains(&value) {
+fn within(
+    name: &'static str,
+    value: f64,
+    limits: RangeInclusive<f64>,
+) -> Result<f64, RequestError> {
+    if limits.contains(&value) {
         Ok(value)
     } else {
+        let (least, most) = limits.into_inner();
         Err(RequestError::Range { name, value, least, most })
     }
-}
-
-/// Names and values go into protocol lines: what cannot stand there is refused here, by name, never
-/// by value.
-fn check_auth(auth: &Auth) -> Result<(), RequestError> {
-    let token = |name: &str| {
-        !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    };
-    for (kind, names) in [("cookie", &auth.cookies), ("header", &auth.headers)] {
-        for (name, value) in names {
-            if !token(name) {
-                return Err(RequestError::Auth(format!("{name:?} cannot be a {kind}'s name")));
-            }
-            if value.chars().any(char::is_control) || (kind == "cookie" && value.contains(';')) {
-                return Err(RequestError::Auth(format!(
-                    "the value of the {kind} {name:?} has a character that no {kind} can have"
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

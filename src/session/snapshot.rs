@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub token: MediaToken,
     pub state: StateView,
     pub started_at: Timestamp,
+    /// What it is for: a name from its start, or that of the cast that it is in the configuration.
+    pub target: String,
     /// Without user name, password, query values that look like secrets, and fragment.
     pub url: String,
     pub quality: Quality,

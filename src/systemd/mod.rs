@@ -4,6 +4,7 @@
 
 mod inherited;
 mod journal;
+mod manager;
 mod notify;
 
 use std::{env, path::PathBuf};
@@ -11,6 +12,7 @@ use std::{env, path::PathBuf};
 pub use self::{
     inherited::{InheritError, Inherited},
     journal::Journal,
+    manager::is_restarting,
     notify::{Watchdog, ready, reloading, status, stopping},
 };
 

@@ -7,8 +7,8 @@ use std::{
 
 use tokio::runtime::Runtime;
 use zbus::{
-    Connection, ObjectPath, OwnedObjectPath, OwnedVariant, Variant, connection, fdo, interface,
-    object_server::InterfaceRef,
+    Connection, DBusError, ObjectPath, OwnedObjectPath, OwnedVariant, Variant, connection, fdo,
+    interface, object_server::InterfaceRef,
 };
 
 use crate::bus::Bus;
@@ -22,6 +22,8 @@ const STARTED: u64 = 1_700_000_000_000_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) id: &'static str,
+    /// Without one, it is the default.
+    pub(crate) target: &'static str,
     pub(crate) url: String,
     pub(crate) state: &'static str,
     pub(crate) tv: &'static str,
@@ -41,6 +43,11 @@ impl Facts {
         Self { tv, verdict, why, ..self }
     }
 
+    /// The cast of the configuration that has this name.
+    pub(crate) fn named(self, target: &'static str) -> Self {
+        Self { target, ..self }
+    }
+
     pub(crate) fn path(&self) -> OwnedObjectPath {
         format!("{ROOT}/session/{}", self.id).try_into().expect("a path")
     }
@@ -50,6 +57,15 @@ impl Facts {
 type Calls = Arc<Mutex<Vec<String>>>;
 /// The sessions that there are.
 type Running = Arc<Mutex<Vec<OwnedObjectPath>>>;
+
+/// An error that the service has a name for.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.dashboardcast1")]
+enum Refusal {
+    #[zbus(error)]
+    ZBus(zbus::Error),
+    NoSuchCast(String),
+}
 
 struct Manager {
     calls: Calls,
@@ -79,6 +95,31 @@ impl Manager {
         let path = facts.path();
         let session = Session { facts, calls: Arc::clone(&self.calls) };
         connection.object_server().at(&path, session).await?;
+        self.running.lock().unwrap().push(path.clone());
+        Ok(path)
+    }
+
+    /// Finds it among those that run, or makes what the test has prepared.
+    async fn start_named(
+        &self,
+        cast: String,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, Refusal> {
+        self.calls.lock().unwrap().push(format!("StartNamed {cast}"));
+        let server = connection.object_server();
+        let running = self.running.lock().unwrap().clone();
+        for path in running {
+            let session = server.interface::<_, Session>(&path).await?;
+            if session.get().await.facts.target == cast {
+                return Ok(path);
+            }
+        }
+        let Some(facts) = self.next.lock().unwrap().take() else {
+            let text = format!("the configuration has no [casts.{cast}]\nIt has hall, loft.");
+            return Err(Refusal::NoSuchCast(text));
+        };
+        let path = facts.path();
+        server.at(&path, Session { facts, calls: Arc::clone(&self.calls) }).await?;
         self.running.lock().unwrap().push(path.clone());
         Ok(path)
     }
@@ -139,6 +180,11 @@ impl Session {
     #[zbus(property(emits_changed_signal = "const"))]
     fn started_at(&self) -> u64 {
         STARTED + u64::from_str_radix(self.facts.id, 16).unwrap()
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn target(&self) -> &str {
+        if self.facts.target.is_empty() { "default" } else { self.facts.target }
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

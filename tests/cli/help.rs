@@ -6,9 +6,10 @@ use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 use crate::{PROGRAM, bus::Ran};
 
 /// All that people can type, in the order of the program's own help.
-pub(crate) const VERBS: [&str; 15] = [
+pub(crate) const VERBS: [&str; 16] = [
     "",
     "start",
+    "cast",
     "stop",
     "status",
     "watch",

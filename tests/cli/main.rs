@@ -11,6 +11,7 @@
 )]
 
 mod bus;
+mod cast;
 mod fake;
 mod help;
 mod interfaces;

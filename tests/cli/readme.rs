@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     env, fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -52,7 +52,9 @@ impl House {
         }
         let tv = Arc::new(ScriptedTv::start());
         let tvs = format!("static = [\"Kitchen={}\"]\n", tv.address());
-        let daemon = daemon_with(&bus, &format!("[devices]\ndiscover = false\n{tvs}"));
+        let cast =
+            format!("[casts.kitchen]\nurl = \"{}\"\ndevice = \"Kitchen\"\n", pages.url("d/1"));
+        let daemon = daemon_with(&bus, &format!("[devices]\ndiscover = false\n{tvs}{cast}"));
         Self { _viewer: Viewer::of(tv), _daemon: daemon, pages, bus }
     }
 
@@ -73,13 +75,17 @@ impl House {
         command
     }
 
-    /// What is not over before Ctrl-C.
-    fn watch(&self, line: &str) {
-        let mut child = self.command(line).stdout(Stdio::piped()).spawn().expect("running a shell");
-        let mut seen = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut seen).expect("what it sees");
-        assert!(seen.contains("confirmed"), "{seen}");
+    /// What is not over before Ctrl-C, nor before it has said that the page is on the TV.
+    fn follow(&self, line: &str) {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let mut child = self
+            .command(line)
+            .stdout(writer.try_clone().expect("a pipe"))
+            .stderr(writer)
+            .spawn()
+            .expect("running a shell");
+        let mut lines = BufReader::new(reader).lines().map(|line| line.expect("a line"));
+        assert!(lines.any(|line| line.contains("confirmed")), "{line}");
         kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
         assert!(child.wait().unwrap().success());
     }
@@ -95,7 +101,7 @@ fn the_commands_of_the_readme_are_carried_out() {
                 line.split_whitespace().skip(1).filter(|word| *word != "--session").collect();
             verbs.insert(words[0].to_owned());
             match words[..] {
-                ["watch"] => house.watch(&line),
+                ["watch"] | ["cast", _] => house.follow(&line),
                 // It would ask the network around whoever runs this; discovery has its own tests.
                 ["devices", "--search"] => {}
                 _ => {

@@ -89,7 +89,7 @@ fn status_as_json_has_the_keys_of_http() {
     assert_eq!(status["stream"]["session_id"], "1a9f0000");
     let first = json!({
         "session_id": "1a2b3c4d", "state": "live", "started_at": "2023-11-14T22:20:39.0414Z",
-        "url": "http://dash.lan/1", "quality": "720p", "mode": "hls", "audio": "silent",
+        "target": "default", "url": "http://dash.lan/1", "quality": "720p", "mode": "hls", "audio": "silent",
         "playlist_url": "http://127.0.0.1:8000/h",
         "media": {"hls": "http://127.0.0.1:8000/h", "fmp4": "http://127.0.0.1:8000/f"},
         "page": {"title": "Load", "http_status": 200, "problem": null, "reloads": 0},
@@ -259,6 +259,10 @@ fn stop_ends_what_is_meant_and_asks_when_it_is_not_clear() {
         let nothing = bus.run(arguments).succeeded();
         assert_eq!(nothing.words, "Nothing was running.\n");
     }
+    drop(fake);
+    let fake = Fake::start(&bus, &[kitchen(), two()[1].clone().named("wall")]);
+    let stopped = bus.run(&["stop", "Wall"]).succeeded();
+    assert_eq!(stopped.words, "Stopped 1a9f0000, http://dash.lan/2.\n", "by its target");
     drop(fake);
     let _fake = Fake::start(&bus, &two());
     let all = bus.run(&["stop", "--all"]).succeeded();

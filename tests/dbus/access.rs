@@ -13,6 +13,8 @@ use crate::{
 const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
 const START: &str = "busctl call org.dashboardcast1 /org/dashboardcast1 \
                      org.dashboardcast1.Manager StartCast 'sa{sv}' http://me:secret@dash/?t=1 0";
+const START_NAMED: &str = "busctl call org.dashboardcast1 /org/dashboardcast1 \
+                           org.dashboardcast1.Manager StartNamed s kitchen";
 const LIST: &str = "busctl call org.dashboardcast1 /org/dashboardcast1 \
                     org.dashboardcast1.Manager ListSessions";
 
@@ -33,7 +35,9 @@ async fn everybody_reads_and_polkit_decides_on_the_rest() {
     assert_eq!(house.polkit.questions().len(), asked, "reading needs no permission");
 
     // busctl has words of its own for this error.
-    assert!(house.bus.complain(&nobody(START)).contains("Access denied"));
+    for start in [START, START_NAMED] {
+        assert!(house.bus.complain(&nobody(start)).contains("Access denied"), "{start}");
+    }
     for method in ["Stop", "Navigate s http://b/", "Reload", "Snapshot", "GetMedia"] {
         let line = format!(
             "busctl call org.dashboardcast1 /org/dashboardcast1/session/aa \
@@ -138,7 +142,7 @@ async fn without_polkit_the_user_decides() {
         "busctl call org.dashboardcast1 /org/dashboardcast1 org.dashboardcast1.Manager Reload";
     *house.core.reload.lock().unwrap() = Some(Ok(Vec::new()));
     assert_eq!(house.bus.ask(reload), "as 0");
-    for line in [START, reload] {
+    for line in [START, START_NAMED, reload] {
         let refused = house.bus.complain(&format!("{NOBODY}{line}"));
         assert!(refused.contains("Access denied"), "{refused}");
     }

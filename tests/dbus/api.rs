@@ -100,6 +100,23 @@ async fn busctl_drives_it_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cast_of_the_configuration_is_started_once_and_found_afterwards() {
+    let house = House::open().await;
+    let start =
+        format!("{CALL}/org/dashboardcast1 org.dashboardcast1.Manager StartNamed s kitchen");
+    for _ in 0..2 {
+        assert_eq!(house.bus.ask(&start), "o \"/org/dashboardcast1/session/5e551011\"");
+    }
+    assert_eq!(house.core.requests.lock().unwrap().len(), 1);
+    let target = "busctl get-property org.dashboardcast1 /org/dashboardcast1/session/5e551011 \
+                  org.dashboardcast1.Session Target";
+    assert_eq!(house.bus.ask(target), "s \"kitchen\"");
+    let question = house.polkit.questions().pop().unwrap();
+    assert_eq!(question.action, "org.dashboardcast1.cast");
+    assert_eq!((&*question.details["verb"], &*question.details["cast"]), ("StartNamed", "kitchen"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn busctl_shows_the_tree() {
     let house = House::open().await;
     house.add_and_wait("aa").await;

@@ -78,7 +78,9 @@ async fn properties_change_as_their_annotations_say() {
                 (SESSION, "Segments") | (DEVICE, "LastSeen") => "false",
                 (SESSION, "Timeline") => "invalidates",
                 (MANAGER, "Version") | (_, "Id") => "const",
-                (SESSION, "StartedAt" | "Mode" | "Audio" | "Quality" | "DeviceName") => "const",
+                (SESSION, "StartedAt" | "Target" | "Mode" | "Audio" | "Quality" | "DeviceName") => {
+                    "const"
+                }
                 _ => "true",
             };
             assert_eq!(promise, expected, "{interface}.{member}");

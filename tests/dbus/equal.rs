@@ -223,6 +223,7 @@ fn session_of(view: &Value) -> BTreeMap<String, Value> {
     [
         ("Id", view["session_id"].clone()),
         ("StartedAt", time(&view["started_at"])),
+        ("Target", view["target"].clone()),
         ("Mode", view["mode"].clone()),
         ("Audio", view["audio"].clone()),
         ("Quality", view["quality"].clone()),

@@ -96,7 +96,7 @@ async fn dead_paths_are_no_sessions() {
     let answer = client.call::<()>(&session_path("aa"), SESSION, "Navigate", &"http://b/").await;
     assert_eq!(Client::refusal(answer).0, "org.dashboardcast1.NoSuchSession");
     // Until it is gone, it is whole.
-    assert_eq!(client.properties(&session_path("aa"), SESSION).await.len(), 28);
+    assert_eq!(client.properties(&session_path("aa"), SESSION).await.len(), 29);
     assert!(client.objects().await[&session_path("aa")][SESSION].contains_key("State"));
 }
 
@@ -107,14 +107,17 @@ async fn the_cores_refusals_have_names() {
     for (kind, name) in [
         (StartErrorKind::Invalid, "InvalidRequest"),
         (StartErrorKind::NoDevice, "NoSuchDevice"),
+        (StartErrorKind::NoCast, "NoSuchCast"),
         (StartErrorKind::Forbidden, "Forbidden"),
         (StartErrorKind::Busy, "Busy"),
         (StartErrorKind::Internal, "Internal"),
     ] {
         *house.core.refusal.lock().unwrap() = Some(kind);
-        let answer = Client::refusal(start(&client, "http://d/", []).await);
-        let text = "the core said no\nAsk otherwise.".to_owned();
-        assert_eq!(answer, (format!("org.dashboardcast1.{name}"), text));
+        let expected =
+            (format!("org.dashboardcast1.{name}"), "the core said no\nAsk otherwise.".to_owned());
+        assert_eq!(Client::refusal(start(&client, "http://d/", []).await), expected);
+        let named = client.call::<OwnedObjectPath>(ROOT, MANAGER, "StartNamed", &"hall").await;
+        assert_eq!(Client::refusal(named), expected);
     }
     for (error, name) in [
         (PictureError::NotYet, "NotYet"),

@@ -115,6 +115,23 @@ async fn start_answers_as_the_old_service_did_and_more() {
 }
 
 #[tokio::test]
+async fn a_cast_of_the_configuration_is_started_by_its_name() {
+    let app = app();
+    let answer = call(&app, "POST", "/casts/kitchen/start", "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let json = answer.json();
+    assert_eq!((&json["status"], &json["target"]), (&json!("success"), &json!("kitchen")));
+    assert_eq!(json["playlist_url"], "http://127.0.0.1:8000/media/token-of-5e551011/master.m3u8");
+    let again = call(&app, "POST", "/casts/kitchen/start", "").await.json();
+    assert_eq!(again["session_id"], json["session_id"]);
+    assert_eq!(app.core.requests.lock().unwrap().len(), 1, "it was running");
+    call(&app, "GET", "/casts/kitchen/start", "").await.problem(405);
+    *app.core.refusal.lock().unwrap() = Some(StartErrorKind::NoCast);
+    let problem = call(&app, "POST", "/casts/hall/start", "").await.problem(404);
+    assert_eq!(problem["detail"], "the core said no");
+}
+
+#[tokio::test]
 async fn the_endless_file_is_handed_out_to_who_asks_for_it() {
     let app = app();
     let answer = call(&app, "POST", "/start", r#"{"url": "http://d/", "mode": "fmp4"}"#).await;
@@ -183,6 +200,7 @@ async fn the_cores_refusals_keep_their_words() {
     let app = app();
     for (kind, status) in [
         (StartErrorKind::Invalid, 400),
+        (StartErrorKind::NoDevice, 404),
         (StartErrorKind::Forbidden, 403),
         (StartErrorKind::Busy, 503),
         (StartErrorKind::Internal, 500),

@@ -39,6 +39,7 @@ pub(crate) fn snapshot(id: &str) -> Snapshot {
         token: media_token(&format!("token-of-{id}")),
         state: StateView { name: "live", detail: None },
         started_at: "2026-03-01T10:00:00Z".parse().unwrap(),
+        target: "default".to_owned(),
         url: "http://dash:3000/".to_owned(),
         quality: Default::default(),
         mode: Default::default(),
@@ -124,11 +125,22 @@ impl Core for FakeCore {
         let mut started = snapshot("5e551011");
         started.mode = request.mode;
         started.quality = request.quality.unwrap_or_default();
+        started.target = request.target.clone().unwrap_or_else(|| "default".to_owned());
         self.requests.lock().unwrap().push(request);
         *self.sessions.lock().unwrap() = vec![started.clone()];
         self.tell();
         self.finished_starts.fetch_add(1, Ordering::SeqCst);
         Ok(started)
+    }
+
+    async fn start_named(&self, cast: String) -> Result<Snapshot, StartError> {
+        let running = self.sessions().into_iter().find(|session| session.target == cast);
+        if let Some(running) = running {
+            return Ok(running);
+        }
+        let mut request = StartRequest::new("http://dash:3000/".to_owned());
+        request.target = Some(cast);
+        self.start(request).await
     }
 
     async fn stop(&self, session: Option<SessionId>) -> Stopped {

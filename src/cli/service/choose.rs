@@ -10,7 +10,8 @@ use super::Session;
 /// For verbs that are about one session.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Which {
-    /// The session, given by its id, the beginning of it, or its TV; by default the only one.
+    /// The session, given by its id, the beginning of it, its TV or its target; by default the only
+    /// one.
     pub(super) session: Option<String>,
 }
 
@@ -53,8 +54,8 @@ impl fmt::Display for Running {
     }
 }
 
-/// The session with this id; else the only one whose id begins like this or whose TV has this name or
-/// UUID. Without a name, the only one that runs.
+/// The session with this id; else the only one whose id begins like this, whose TV has this name or
+/// UUID, or whose target is this. Without a name, the only one that runs.
 pub(in crate::cli) fn choose<'a>(
     sessions: &'a [Session],
     asked: Option<&str>,
@@ -89,12 +90,15 @@ pub(in crate::cli) fn choose<'a>(
 /// Whether a name can mean this session.
 fn is_meant(session: &Session, asked: &str) -> bool {
     let asked = asked.trim().to_lowercase();
-    let begins = !asked.is_empty() && session.id.starts_with(&asked);
-    begins
+    if asked.is_empty() {
+        return false;
+    }
+    session.id.starts_with(&asked)
         || session
             .device
             .as_ref()
             .is_some_and(|tv| tv.name.to_lowercase() == asked || tv.id == asked.replace('-', ""))
+        || session.target.to_lowercase() == asked
 }
 
 #[cfg(test)]

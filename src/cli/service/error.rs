@@ -164,10 +164,10 @@ impl ServiceError {
             }
             Self::Choice(ChooseError::NoneRuns) => "Start one: dashboard-cast start URL",
             Self::Choice(ChooseError::Several(_)) => {
-                "Name one, by its id, the beginning of it, or its TV."
+                "Name one, by its id, the beginning of it, its TV or its target."
             }
             Self::Choice(ChooseError::Unknown { .. } | ChooseError::Ambiguous { .. }) => {
-                "Name one by its id, more of it, or its TV."
+                "Name one by its id, more of it, its TV or its target."
             }
             Self::Ended => "See what is running: dashboard-cast status",
             Self::Broken { .. } => {
@@ -183,6 +183,15 @@ impl ServiceError {
             Self::Bus(_) => return None,
         };
         Some(text.to_owned())
+    }
+
+    /// Whether the service, or what was asked for, has gone meanwhile. Its root may go before its name
+    /// does.
+    pub(in crate::cli) const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::NotRunning { .. } | Self::Lost { .. } | Self::Lacks { .. } | Self::Ended
+        )
     }
 
     /// Whether it is nobody's fault but ours.

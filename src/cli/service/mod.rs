@@ -11,7 +11,12 @@ use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 use tokio::time::timeout;
-use zbus::{Connection, OwnedObjectPath, Variant, fdo::ObjectManagerProxy, proxy::CacheProperties};
+use zbus::{
+    Connection, OwnedObjectPath, Variant,
+    fdo::{DBusProxy, ObjectManagerProxy},
+    names::{BusName, OwnedUniqueName},
+    proxy::CacheProperties,
+};
 
 #[cfg(test)]
 pub(super) use self::session::tests;
@@ -23,13 +28,17 @@ pub(super) use self::{
     session::{Cast, Event, Media, Session, since},
 };
 use super::screen::plain;
-use crate::dbus::{
-    Bus,
-    proxy::{HealthProxy, ManagerProxy, SessionProxy},
+use crate::{
+    dbus::{
+        Bus,
+        proxy::{HealthProxy, ManagerProxy, SessionProxy},
+    },
+    systemd,
 };
 
 const NAME: &str = "org.dashboardcast1";
 const ROOT: &str = "/org/dashboardcast1";
+const UNIT: &str = "dashboard-cast.service";
 
 /// For an answer that needs nothing but the service's memory. Starting and stopping may take longer,
 /// and a person who is asked for a password takes the time that a person takes: those have no limit.
@@ -64,6 +73,22 @@ impl Service {
                 let cause = Arc::new(io::ErrorKind::TimedOut.into());
                 Err(ServiceError::NoBus { bus, cause: zbus::Error::InputOutput(cause) })
             }
+        }
+    }
+
+    /// Who is the service now; `None` when nobody is.
+    pub(super) async fn owner(&self) -> Result<Option<OwnedUniqueName>, ServiceError> {
+        let answer = async {
+            let bus = DBusProxy::builder(&self.connection)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            Ok(bus.get_name_owner(BusName::try_from(NAME)?).await?)
+        };
+        match self.read(answer).await {
+            Ok(owner) => Ok(Some(owner)),
+            Err(ServiceError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -116,6 +141,11 @@ impl Service {
         self.order(async { self.manager().await?.start_cast(url, options).await }).await
     }
 
+    /// Starts a cast of the configuration, or finds it running.
+    pub(super) async fn start_named(&self, cast: &str) -> Result<OwnedObjectPath, ServiceError> {
+        self.order(async { self.manager().await?.start_named(cast).await }).await
+    }
+
     pub(super) async fn stop(&self, session: &Session) -> Result<(), ServiceError> {
         self.order(async { self.manager().await?.stop_cast(&session.path).await }).await
     }
@@ -162,6 +192,16 @@ impl Service {
     pub(super) async fn health(&self) -> Result<Map<String, Value>, ServiceError> {
         let facts = self.read(async { HealthProxy::new(&self.connection).await?.check().await });
         Ok(value::object(&facts.await?))
+    }
+
+    /// Whether what stops the service will start it again.
+    pub(super) async fn is_restarting(&self) -> bool {
+        let answer = systemd::is_restarting(&self.connection, UNIT);
+        match timeout(ANSWER_LIMIT, answer).await {
+            Ok(Ok(restarts)) => restarts,
+            // Without systemd on this bus, nobody starts it again.
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     async fn manager(&self) -> zbus::Result<ManagerProxy<'_>> {

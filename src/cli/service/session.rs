@@ -17,6 +17,7 @@ use crate::{cli::screen::plain, dbus::proxy::TimelineEntry};
 struct Properties {
     id: String,
     started_at: u64,
+    target: String,
     url: String,
     state: String,
     state_detail: String,
@@ -55,6 +56,8 @@ pub(in crate::cli) struct Session {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) state_detail: Option<String>,
     pub(in crate::cli) started_at: Option<Timestamp>,
+    /// What it is for, such as a cast of the configuration.
+    pub(in crate::cli) target: String,
     pub(in crate::cli) url: String,
     pub(in crate::cli) quality: String,
     pub(in crate::cli) mode: String,
@@ -167,6 +170,7 @@ impl Session {
             state: facts.state,
             state_detail: known(facts.state_detail),
             started_at: time(facts.started_at),
+            target: facts.target,
             url: facts.url,
             quality: facts.quality,
             mode: facts.mode,
@@ -298,8 +302,8 @@ pub(in crate::cli) mod tests {
     #[test]
     fn what_is_printed_has_the_keys_of_http() {
         let session = session(json!({
-            "Id": "1a2b3c4d", "StartedAt": 1_700_000_000_000_000_u64, "Url": "http://dash.lan/",
-            "State": "live", "StateDetail": "", "Quality": "720p", "Mode": "hls", "Audio": "none",
+            "Id": "1a2b3c4d", "StartedAt": 1_700_000_000_000_000_u64, "Target": "wall",
+            "Url": "http://dash.lan/", "State": "live", "StateDetail": "", "Quality": "720p", "Mode": "hls", "Audio": "none",
             "Device": "/org/dashboardcast1/device/00112233445566778899aabbccddeeff",
             "DeviceName": "Kitchen", "Verdict": "broken", "VerdictLink": "network",
             "VerdictSince": 1_700_000_000_000_000_u64, "VerdictReason": "the TV has stopped fetching the stream", "CastState": "playing",
@@ -309,7 +313,7 @@ pub(in crate::cli) mod tests {
         }));
         let expected = json!({
             "session_id": "1a2b3c4d", "state": "live", "started_at": "2023-11-14T22:13:20Z",
-            "url": "http://dash.lan/", "quality": "720p", "mode": "hls", "audio": "none",
+            "target": "wall", "url": "http://dash.lan/", "quality": "720p", "mode": "hls", "audio": "none",
             "page": {"title": "Load", "http_status": 200, "problem": null, "reloads": 1},
             "video": {
                 "encoder": "libx264", "size": {"width": 1280, "height": 720}, "frame_rate": 30,

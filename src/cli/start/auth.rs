@@ -1,58 +1,25 @@
 //! Secrets for a page, from a file or stdin: on a command line, everybody on the machine could read
 //! them.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use thiserror::Error;
 use zbus::Variant;
 
-use crate::session::Auth;
-
-/// More than any page needs; a file that has no end is not one that was meant.
-const LARGEST: u64 = 64 << 10;
-
-#[derive(Debug, Error)]
-pub(in crate::cli) enum AuthError {
-    #[error("reading the secrets from {name}")]
-    Read {
-        name: String,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("the secrets in {0} are more than 64 KiB")]
-    TooLarge(String),
-    /// The cause says where it is wrong, and names no value.
-    #[error("the secrets in {name} are not understood, line {line} column {column}")]
-    Json { name: String, line: usize, column: usize },
-}
+use crate::session::{Auth, AuthError};
 
 /// Reads the file, or stdin for `-`, as the value of the option `auth`.
 pub(super) fn read(file: &Path) -> Result<Variant<'static>, AuthError> {
-    let (name, text) = match file.to_str() {
-        Some("-") => ("stdin".to_owned(), read_all(io::stdin().lock())),
-        _ => (file.display().to_string(), File::open(file).and_then(read_all)),
+    let auth = match file.to_str() {
+        Some("-") => Auth::read(io::stdin().lock(), "stdin"),
+        _ => {
+            let name = file.display().to_string();
+            match File::open(file) {
+                Ok(file) => Auth::read(file, &name),
+                Err(cause) => Err(AuthError::Read { name, cause }),
+            }
+        }
     };
-    let text = text.map_err(|cause| AuthError::Read { name: name.clone(), cause })?;
-    if text.len() as u64 > LARGEST {
-        return Err(AuthError::TooLarge(name));
-    }
-    let auth: Auth = serde_json::from_slice(&text).map_err(|error| AuthError::Json {
-        name,
-        line: error.line(),
-        column: error.column(),
-    })?;
-    Ok(variant(auth))
-}
-
-fn read_all(source: impl Read) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    source.take(LARGEST + 1).read_to_end(&mut text)?;
-    Ok(text)
+    auth.map(variant)
 }
 
 fn variant(auth: Auth) -> Variant<'static> {

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use event::{Effect, Event, Farewell, Memory, Wanted};
-pub use policy::{Hold, OnBusy, Policy};
+pub use policy::{Hold, Policy};
 pub use stage::Rung;
 pub use stream::{Fetched, Part};
 pub use timeline::{Entry, Note};

@@ -1,44 +1,10 @@
 //! How a cast behaves towards the people in front of the TV.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What to do when the screen is in use at the start. A start is somebody's wish; later on, whoever
-/// takes the screen keeps it, whatever stands here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnBusy {
-    /// Wait until it is idle.
-    #[default]
-    Yield,
-    /// Take it. Who takes it back has it for good, see [`Policy::resume_after`].
-    Preempt,
-    /// Take it, and when somebody takes it back, come again once they are done.
-    PreemptAndReturn,
-}
-
-impl OnBusy {
-    pub const ALL: [Self; 3] = [Self::Yield, Self::Preempt, Self::PreemptAndReturn];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Yield => "yield",
-            Self::Preempt => "preempt",
-            Self::PreemptAndReturn => "preempt-and-return",
-        }
-    }
-
-    pub(super) const fn preempts(self) -> bool {
-        matches!(self, Self::Preempt | Self::PreemptAndReturn)
-    }
-}
-
-impl fmt::Display for OnBusy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::config::OnBusy;
 
 /// The manners of one cast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

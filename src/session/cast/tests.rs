@@ -11,8 +11,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::*;
-use crate::session::tv::{
-    AppView, IdleReason, Load, MediaView, PlayerState, ReceiverView, TvCommand, TvEvent,
+use crate::{
+    config::OnBusy,
+    session::tv::{
+        AppView, IdleReason, Load, MediaView, PlayerState, ReceiverView, TvCommand, TvEvent,
+    },
 };
 
 const STREAM: &str = "http://10.0.0.9:8000/media/t0ken/master.m3u8";

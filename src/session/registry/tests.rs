@@ -61,6 +61,9 @@ fn worker<C: Send + 'static, E: Send + 'static>(hear: impl Fn(C) + Send + 'stati
 
 struct Fakes(Arc<House>);
 
+/// Before it announces itself, the hall's TV is known by this address.
+const HALL: &str = "192.168.1.20:8009";
+
 impl Workers for Fakes {
     fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
         self.0.note("encoder");
@@ -156,7 +159,8 @@ impl Tvs for Fakes {
     }
 
     fn are_same(&self, one: &DeviceId, other: &DeviceId) -> bool {
-        one == other
+        let name = |id: &DeviceId| if id.as_str() == HALL { "hall".into() } else { id.to_string() };
+        name(one) == name(other)
     }
 
     fn follow(&self, _: &DeviceId) -> Box<dyn Announcements> {
@@ -232,7 +236,7 @@ fn tv(name: &str) -> TvChoice {
 
 async fn start(registry: &Arc<Registry>, page: &str, on: Option<&str>) -> SessionId {
     let request = StartRequest::new(format!("http://{page}/"));
-    registry.start(request, on.map(tv)).await.unwrap().id
+    registry.start(request, on.map(tv)).unwrap().id
 }
 
 #[tokio::test]
@@ -271,9 +275,9 @@ async fn a_target_that_moves_to_another_tv_ends_the_player_on_the_first() {
     let registry = registry(&house, false);
     let mut request = StartRequest::new("http://dash/".to_owned());
     request.target = Some("kiosk".to_owned());
-    registry.start(request.clone(), Some(tv("hall"))).await.unwrap();
+    registry.start(request.clone(), Some(tv("hall"))).unwrap();
     house.until("hall up", 1).await;
-    registry.start(request, Some(tv("loft"))).await.unwrap();
+    registry.start(request, Some(tv("loft"))).unwrap();
     house.until("hall stop", 1).await;
     house.until("loft up", 1).await;
 }
@@ -323,7 +327,7 @@ async fn only_as_many_pages_are_open_as_may_be() {
     start(&registry, "one", Some("hall")).await;
     start(&registry, "two", Some("loft")).await;
     let request = StartRequest::new("http://three/".to_owned());
-    let error = registry.start(request, Some(tv("den"))).await.unwrap_err();
+    let error = registry.start(request, Some(tv("den"))).unwrap_err();
     assert_eq!(error.kind, StartErrorKind::Busy);
     // One that takes the place of another fits.
     start(&registry, "three", Some("loft")).await;
@@ -482,6 +486,91 @@ async fn the_next_daemon_goes_on_with_what_is_on_tvs() {
     assert!(house.kept.lock().unwrap().is_empty());
 }
 
+/// `[casts.kiosk]`.
+fn kiosk(page: &str) -> StartRequest {
+    let mut request = StartRequest::new(format!("http://{page}/"));
+    request.target = Some("kiosk".to_owned());
+    request
+}
+
+#[tokio::test]
+async fn a_cast_that_runs_as_it_is_described_goes_on() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let first = registry.keep_going(kiosk("dash"), Some(tv("hall"))).unwrap();
+    house.until("hall up", 1).await;
+    let again = registry.keep_going(kiosk("dash"), Some(tv("hall"))).unwrap();
+    assert_eq!((&again.id, &again.token), (&first.id, &first.token));
+    assert_eq!(again.target, "kiosk");
+    // The same page for another purpose is another session.
+    let other = registry.keep_going(StartRequest::new("http://dash/".to_owned()), None).unwrap();
+    assert_ne!(other.id, first.id);
+    assert_eq!(registry.sessions().len(), 2);
+    for event in ["hall called", "encoder", "open http://dash/"] {
+        assert_eq!(house.count(event), 1, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_cast_that_is_described_anew_takes_its_own_place() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let first = registry.keep_going(kiosk("dash"), Some(tv("hall"))).unwrap();
+    house.until("hall up", 1).await;
+    let next = registry.keep_going(kiosk("other"), Some(tv("hall"))).unwrap();
+    assert_ne!(next.id, first.id);
+    house.until("open http://other/", 1).await;
+    house.until("hall called", 2).await;
+    house.until("cleaned up", 1).await;
+    assert_eq!(house.count("hall stop"), 0, "its TV plays on");
+    assert_eq!(registry.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cast_that_went_to_another_page_comes_back_to_its_own() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let first = registry.keep_going(kiosk("dash"), Some(tv("hall"))).unwrap();
+    house.until("open http://dash/", 1).await;
+    registry.navigate(&first.id, "http://elsewhere/".to_owned()).await.unwrap();
+    let next = registry.keep_going(kiosk("dash"), Some(tv("hall"))).unwrap();
+    assert_ne!(next.id, first.id);
+    house.until("open http://dash/", 2).await;
+    assert_eq!(registry.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cast_is_found_again_whatever_else_is_known_of_its_tv() {
+    let house = Arc::<House>::default();
+    let before = registry(&house, true);
+    // A small screen; that it is one is not kept.
+    let hall =
+        |id: &str, name: &str| TvChoice { name: name.to_owned(), best: Quality::Hd720, ..tv(id) };
+    let first = before.keep_going(kiosk("dash"), Some(hall(HALL, HALL))).unwrap();
+    house.until("kept", 1).await;
+    let named = before.keep_going(kiosk("dash"), Some(hall("hall", "Hall"))).unwrap();
+    assert_eq!(named.id, first.id, "it has announced itself");
+    before.shut_down().await;
+
+    let after = registry(&house, true);
+    after.resume().await;
+    let found = after.keep_going(kiosk("dash"), Some(hall("hall", "Hall"))).unwrap();
+    assert_eq!(found.id, first.id);
+    assert_eq!(after.sessions().len(), 1);
+    let moved = after.keep_going(kiosk("dash"), Some(hall("loft", "Loft"))).unwrap();
+    assert_ne!(moved.id, first.id, "another TV is another place");
+}
+
+#[tokio::test]
+async fn a_cast_that_has_ended_is_started_again() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, false);
+    let first = registry.keep_going(kiosk("dash"), None).unwrap();
+    registry.stop(Some(&first.id)).await;
+    let next = registry.keep_going(kiosk("dash"), None).unwrap();
+    assert_ne!(next.id, first.id);
+}
+
 #[tokio::test]
 async fn without_a_place_to_keep_things_the_player_ends_with_the_daemon() {
     let house = Arc::<House>::default();
@@ -490,7 +579,7 @@ async fn without_a_place_to_keep_things_the_player_ends_with_the_daemon() {
     house.until("hall up", 1).await;
     registry.shut_down().await;
     assert_eq!((house.count("hall stop"), house.count("stream ends")), (1, 1));
-    let late = registry.start(StartRequest::new("http://dash/".to_owned()), None).await;
+    let late = registry.start(StartRequest::new("http://dash/".to_owned()), None);
     assert_eq!(late.unwrap_err().kind, StartErrorKind::Busy);
 }
 
@@ -500,7 +589,7 @@ async fn a_session_whose_time_ran_out_meanwhile_is_not_gone_on_with() {
     let before = registry(&house, true);
     let mut request = StartRequest::new("http://dash/".to_owned());
     request.duration = Some(0.001);
-    before.start(request, Some(tv("hall"))).await.unwrap();
+    before.start(request, Some(tv("hall"))).unwrap();
     house.until("kept", 1).await;
     let order = house.kept.lock().unwrap().values().next().cloned();
     house.until("cleaned up", 1).await;
