@@ -168,13 +168,15 @@ impl Daemon {
         let parts = Arc::new(Parts { registry, devices, reloader });
         let activity = Activity::default();
         // The last thing: who calls the name finds everything.
-        let bus = match seat {
+        let present = match seat {
             Some(seat) => {
                 let seat = seat.telling(activity.clone());
                 unless_dispensable(Service::start(seat, Arc::clone(&parts), listen).await)?
             }
             None => None,
         };
+        let later = |bus| Service::start_later(bus, activity.clone(), Arc::clone(&parts), listen);
+        let bus = present.or_else(|| bus.map(later));
         Ok(Self {
             listener,
             parts,
@@ -265,7 +267,8 @@ impl Daemon {
     }
 }
 
-/// Without the system bus there still is HTTP: so it is in a container, and before installation.
+/// Without the system bus there still is HTTP: so it is in a container, and until the bus has read the
+/// policy of a package that was just installed.
 fn unless_dispensable<T>(outcome: Result<T, BusError>) -> Result<Option<T>, BusError> {
     match outcome {
         Ok(joined) => Ok(Some(joined)),
@@ -273,7 +276,7 @@ fn unless_dispensable<T>(outcome: Result<T, BusError>) -> Result<Option<T>, BusE
             error @ (BusError::Connect { bus: Bus::System, .. }
             | BusError::NotAllowed { bus: Bus::System, .. }),
         ) => {
-            tracing::info!(name: "no-bus", why = %sentence(&error), "going on without D-Bus");
+            tracing::info!(name: "no-bus", why = %sentence(&error), "going on without D-Bus for now");
             Ok(None)
         }
         Err(error) => Err(error),

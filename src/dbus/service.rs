@@ -2,7 +2,8 @@
 //!
 //! A bus that ends takes nothing of ours with it: sessions, TVs and HTTP do not need it. So the
 //! process goes on and comes back to the bus when there is one again, rather than end and be started
-//! again by systemd, for which every TV would pay.
+//! again by systemd, for which every TV would pay. The same for one that does not take us yet: until it
+//! has read the policy of a package that was just installed, for instance.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -38,7 +39,7 @@ use crate::{
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// For the last words on the bus.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
-/// Between two tries to come back: the first one, and the longest after doubling.
+/// Between two tries to come: the first one, and the longest after doubling.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Calls that wait for the objects to be up to date; one more waits for room.
 const SETTLING: usize = 16;
@@ -122,6 +123,19 @@ impl Service {
         Ok(Self { task, to_task })
     }
 
+    /// Comes to this bus as soon as it takes us, and then stays until told to stop.
+    pub fn start_later<C: Core>(
+        bus: Bus,
+        activity: Activity,
+        core: Arc<C>,
+        listen: SocketAddr,
+    ) -> Self {
+        let plan = Plan { bus, address: None, core, listen, gate: Gate::new(bus), activity };
+        let (to_task, stop) = oneshot::channel();
+        let task = tokio::spawn(plan.come_and_stay(stop));
+        Self { task, to_task }
+    }
+
     /// Says what is still to be said, and leaves.
     pub async fn stop(self) {
         let Self { mut task, to_task } = self;
@@ -197,14 +211,23 @@ impl<C: Core> Plan<C> {
             }
             drop(presence);
             presence = tokio::select! {
-                again = self.come_back() => again,
+                again = self.come() => again,
                 _ = &mut stop => return,
             };
             tracing::info!("on {} again", self.bus);
         }
     }
 
-    async fn come_back(&self) -> Presence<C> {
+    async fn come_and_stay(self, mut stop: oneshot::Receiver<()>) {
+        let presence = tokio::select! {
+            presence = self.come() => presence,
+            _ = &mut stop => return,
+        };
+        tracing::info!("on {} now", self.bus);
+        self.stay(presence, stop).await;
+    }
+
+    async fn come(&self) -> Presence<C> {
         let (mut pause, longest) = RETRY;
         loop {
             sleep(pause).await;
@@ -214,7 +237,7 @@ impl<C: Core> Plan<C> {
             };
             match coming.await {
                 Ok(presence) => return presence,
-                Err(error) => tracing::debug!(error = %sentence(&error), "coming back to the bus"),
+                Err(error) => tracing::debug!(error = %sentence(&error), "coming to the bus"),
             }
         }
     }

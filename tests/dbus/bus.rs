@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use zbus::{Address, Connection, connection::Builder};
 
@@ -48,6 +49,28 @@ const CONFIG_FILE: &str = "bus.conf";
 const OPEN: &str =
     r#"<policy context="default"><allow own="*"/><allow send_type="method_call"/></policy>"#;
 
+/// The policy that is shipped, for our user instead of the service's.
+#[track_caller]
+fn own_policy() -> String {
+    let shipped = shipped("org.dashboardcast1.conf");
+    let service = r#"<policy user="dashboard-cast">"#;
+    assert!(shipped.contains(service), "{shipped}");
+    let own = rustix::process::getuid().as_raw();
+    shipped.replace(service, &format!(r#"<policy user="{own}">"#))
+}
+
+#[track_caller]
+fn configure(directory: &Path, kind: &str, policy: &str) {
+    let inner = policy.split_once("<busconfig>").map_or("", |(_, rest)| rest);
+    let inner = inner.split_once("</busconfig>").map_or("", |(inner, _)| inner);
+    let socket = directory.join("socket");
+    let config = CONFIG
+        .replace("KIND", kind)
+        .replace("SOCKET", socket.to_str().expect("a path in UTF-8"))
+        .replace("POLICY", inner);
+    fs::write(directory.join(CONFIG_FILE), config).expect("writing the configuration");
+}
+
 /// Ends with its bus when dropped.
 #[derive(Debug)]
 pub(crate) struct PrivateBus {
@@ -63,11 +86,7 @@ impl PrivateBus {
     /// A system bus with the policy that is shipped, for our user instead of the service's.
     #[track_caller]
     pub(crate) fn system() -> Self {
-        let shipped = shipped("org.dashboardcast1.conf");
-        let service = r#"<policy user="dashboard-cast">"#;
-        assert!(shipped.contains(service), "{shipped}");
-        let own = rustix::process::getuid().as_raw();
-        Self::start("system", &shipped.replace(service, &format!(r#"<policy user="{own}">"#)))
+        Self::start("system", &own_policy())
     }
 
     /// A system bus that knows nothing of us.
@@ -86,20 +105,21 @@ impl PrivateBus {
         let directory = tempfile::tempdir().expect("making a directory");
         // Other users must be able to try.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("opening it");
-        let inner = policy.split_once("<busconfig>").map_or("", |(_, rest)| rest);
-        let inner = inner.split_once("</busconfig>").map_or("", |(inner, _)| inner);
-        let socket = directory.path().join("socket");
-        let config = CONFIG
-            .replace("KIND", kind)
-            .replace("SOCKET", socket.to_str().expect("a path in UTF-8"))
-            .replace("POLICY", inner);
-        fs::write(directory.path().join(CONFIG_FILE), config).expect("writing the configuration");
+        configure(directory.path(), kind, policy);
         let variable = match kind {
             "system" => "DBUS_SYSTEM_BUS_ADDRESS",
             _ => "DBUS_SESSION_BUS_ADDRESS",
         };
         let (child, _) = launch(&directory.path().join(CONFIG_FILE));
         Self { child, directory, variable }
+    }
+
+    /// Gives a bare one the policy that is shipped, as an installation does.
+    #[track_caller]
+    pub(crate) fn learn(&self) {
+        configure(self.directory.path(), "system", &own_policy());
+        let bus = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(bus.expect("a process id"), Signal::HUP).expect("telling the bus");
     }
 
     pub(crate) fn address(&self) -> String {

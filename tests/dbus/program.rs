@@ -199,6 +199,17 @@ fn without_a_system_bus_or_a_place_on_it_there_is_still_http() {
 }
 
 #[test]
+fn a_bus_that_learns_of_us_later_is_joined_then() {
+    let bus = PrivateBus::bare();
+    let program = Program::start(&bus, &[]);
+    bus.learn();
+    let list = LIST.replace("--user ", "");
+    wait_for("a name on the bus", PATIENCE, || bus.run(&list).status.success().then_some(()));
+    let log = program.daemon.log();
+    assert!(log.contains("on the system bus now") && !log.contains("WARN"), "{log}");
+}
+
+#[test]
 fn a_session_bus_that_is_asked_for_must_be_there() {
     let mut bus = PrivateBus::session();
     bus.kill();
