@@ -1,4 +1,5 @@
-//! What is said at the end, and the exit code: 0 all well, 1 the caller or the world, 70 our bug.
+//! What is said at the end, and the exit code: 0 all well, 1 the caller or the world, 70 our bug, 78 the
+//! configuration.
 //! (2, for a command line that is not understood, is clap's.)
 
 use std::{error::Error, io, process::ExitCode};
@@ -26,6 +27,9 @@ pub(super) struct Failure {
 
 /// The caller or the world.
 const FAILURE: u8 = 1;
+/// The configuration, which no other try mends; the number is `EX_CONFIG` of sysexits.h, and the unit
+/// knows it.
+const CONFIGURATION: u8 = 78;
 /// Our bug; the number is `EX_SOFTWARE` of sysexits.h.
 const BUG: u8 = 70;
 
@@ -119,7 +123,8 @@ impl From<StartupError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(error, Some("See what is read with: dashboard-cast config check".to_owned()))
+        let hint = "See what is read with: dashboard-cast config check".to_owned();
+        Self { code: CONFIGURATION, ..Self::new(error, Some(hint)) }
     }
 }
 
@@ -127,7 +132,7 @@ impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
         match error {
             SettingsError::Config(error) => error.into(),
-            error => Self::new(error, None),
+            error => Self { code: CONFIGURATION, ..Self::new(error, None) },
         }
     }
 }

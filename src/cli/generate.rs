@@ -49,6 +49,9 @@ The command line is not understood.
 .TP
 70
 A bug of this program or of the service.
+.TP
+78
+The configuration cannot be used.
 "#;
 
 const MAIN_PAGE: &str = r#".SH ENVIRONMENT

@@ -412,5 +412,5 @@ fn a_configuration_is_checked_and_shown_without_a_service() {
     let checked = config("check", &["--json"]).failed(1, &[]).json();
     assert_eq!(checked["usable"], false);
     assert!(checked["problems"][0].as_str().unwrap().starts_with(&place), "{checked}");
-    config("show", &["--json"]).failed(1, &[&place, "config check"]);
+    config("show", &["--json"]).failed(78, &[&place, "config check"]);
 }

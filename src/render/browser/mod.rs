@@ -53,6 +53,13 @@ pub enum BrowserError {
     /// The page cannot be driven although Chromium ran.
     #[error("{}{}", sentence(.source), said(.words))]
     Page { source: PageError, words: String },
+    /// The kernel or a container lets no ordinary user make a user namespace.
+    #[error(
+        "Chromium cannot make its sandbox, because user namespaces are forbidden here; in a Proxmox \
+         container, on its host: pct set ID --features nesting=1, and start it again; elsewhere: \
+         sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
+    )]
+    NoSandbox,
     /// Chromium is gone: crashed, killed, or out of memory.
     #[error("Chromium ended ({status}){}", said(.words))]
     Ended { status: String, words: String },
@@ -148,17 +155,25 @@ async fn browse(
         status = chromium.ended() => {
             chromium.end().await;
             let status = status.map_err(BrowserError::Wait)?.to_string();
-            return Err(BrowserError::Ended { status, words: chromium.last_words() });
+            return Err(ended(status, chromium.last_words()));
         }
     };
     let status = chromium.end().await;
     match outcome {
         Ok(Closed) => Ok(()),
-        Err(PageError::Cdp(CdpError::Closed)) => {
-            Err(BrowserError::Ended { status, words: chromium.last_words() })
-        }
+        Err(PageError::Cdp(CdpError::Closed)) => Err(ended(status, chromium.last_words())),
         Err(source) => Err(BrowserError::Page { source, words: chromium.last_words() }),
     }
+}
+
+/// What Chromium says before it ends for want of a sandbox, by its version.
+const SANDBOX_WORDS: [&str; 2] = ["No usable sandbox!", "Failed to move to new namespace"];
+
+fn ended(status: String, words: String) -> BrowserError {
+    if SANDBOX_WORDS.iter().any(|complaint| words.contains(complaint)) {
+        return BrowserError::NoSandbox;
+    }
+    BrowserError::Ended { status, words }
 }
 
 fn said(words: &str) -> String {
