@@ -1,12 +1,13 @@
 # Everything here first installs from Debian what is missing (.ci/setup); when nothing is, it needs
 # no network but cargo's.
 
-.PHONY: help demo man test bench check deb
+.PHONY: help demo man test test-system bench check deb
 
 help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
 	@echo 'make man           manual pages and completions, into target/man and target/completions'
 	@echo 'make test          run all tests'
+	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does'
 	@echo 'make deb           build the Debian package for this Debian, into the directory above'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
@@ -25,6 +26,10 @@ test:
 	@.ci/setup test
 	cargo test --locked
 
+test-system:
+	@.ci/setup system
+	cargo test --locked --test system -- --test-threads 1 --nocapture
+
 deb:
 	@.ci/setup deb
 	dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
@@ -37,3 +42,4 @@ check:
 	@.ci/setup check
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
+	cargo clippy --locked --test system -- --deny warnings

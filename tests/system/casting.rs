@@ -1,0 +1,182 @@
+//! A cast as a unit, on a TV that really plays: it stays there whatever happens to the service.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Fact,
+    house::{
+        House, SAMPLE, daemon, measure, wait_confirmed, wait_no_workers, wait_other_daemon,
+        wait_other_worker, worker,
+    },
+    machine::Machine,
+    support::{playlist::Playlist, tv::BACKDROP, wait::wait_for},
+};
+
+pub(crate) const FACTS: &[Fact] = &[
+    ("a cast of the configuration is a unit", a_cast_is_a_unit),
+    ("whatever is killed, the TV plays on", whatever_is_killed_the_tv_plays_on),
+    ("a restart of the service is nothing to the TV", a_restart_is_nothing_to_the_tv),
+    ("an upgrade is nothing to the TV", an_upgrade_is_nothing_to_the_tv),
+    ("a stopped unit leaves the TV", a_stopped_unit_leaves_the_tv),
+    ("a timer starts a cast", a_timer_starts_a_cast),
+    ("a real page comes to the TV", a_real_page_comes_to_the_tv),
+];
+
+const UNIT: &str = "dashboard-cast@wall.service";
+const NETDATA: &str = "http://127.0.0.1:19999/";
+
+fn status_of_unit(machine: &Machine) -> String {
+    machine.do_(&format!("systemctl show -P StatusText {UNIT}"))
+}
+
+fn a_cast_is_a_unit(house: &House) {
+    let machine = &house.machine;
+    house.configure(&format!("[casts.wall]\nurl = \"{SAMPLE}\"\ndevice = \"Wall\""));
+    machine.do_("systemctl reload-or-restart dashboard-cast.service");
+    machine.do_(&format!("systemctl start {UNIT}"));
+    house.tv.wait_until_playing();
+    wait_confirmed(machine);
+    let says = |said: &crate::machine::Said| {
+        (said.out.contains("confirmed") && said.out.contains("on Wall")).then_some(())
+    };
+    machine.wait("word of the TV", &format!("systemctl show -P StatusText {UNIT}"), says);
+    let log = machine.do_(&format!("journalctl --no-pager -o cat -u {UNIT}"));
+    assert!(log.contains("live confirmed"), "{log}");
+    let unknown = machine.run("systemctl start dashboard-cast@nowhere.service");
+    assert!(!unknown.success);
+    let log = machine.do_("journalctl --no-pager -o cat -u dashboard-cast@nowhere.service");
+    assert!(log.contains("no [casts.nowhere]") && log.contains("wall"), "{log}");
+    machine.do_("systemctl stop dashboard-cast@nowhere.service");
+}
+
+fn whatever_is_killed_the_tv_plays_on(house: &House) {
+    let machine = &house.machine;
+    for kind in ["encoder", "browser"] {
+        let before = worker(machine, kind);
+        measure(&format!("{kind} killed, confirmed again"), || {
+            machine.do_(&format!("kill -9 {before}"));
+            wait_other_worker(machine, kind, &before);
+            wait_confirmed(machine);
+        });
+        house.plays_on(1);
+    }
+    for whom in ["$(systemctl show -P MainPID dashboard-cast.service)", "slice"] {
+        let before = daemon(machine);
+        measure(&format!("{whom} killed, confirmed again"), || {
+            match whom {
+                "slice" => machine.do_("systemctl kill --signal=KILL dashboard-cast.slice"),
+                process => machine.do_(&format!("kill -9 {process}")),
+            };
+            wait_other_daemon(machine, &before);
+            wait_confirmed(machine);
+        });
+        house.plays_on(1);
+    }
+    // Killed with the slice, it is there again as well, and follows what goes on.
+    machine.wait("unit of the cast", &format!("systemctl is-active {UNIT}"), |said| {
+        (said.out.trim() == "active").then_some(())
+    });
+    house.plays_on(1);
+}
+
+/// Asks for the TV's playlist all the while that something happens. Returns the longest time for which
+/// there was no answer.
+fn longest_silence(house: &House, happens: impl FnOnce()) -> Duration {
+    let load = house.tv.stats().load.expect("what the TV was told to load");
+    let playlist = load["media"]["contentId"].as_str().expect("an address");
+    let playlist = playlist.replace("master.m3u8", "media.m3u8");
+    let over = AtomicBool::new(false);
+    let ask = || {
+        let (mut longest, mut answered, mut newest) = (Duration::ZERO, Instant::now(), 0);
+        while !over.load(Ordering::Relaxed) {
+            let answer = ureq::get(&playlist).call();
+            let Ok(text) = answer.and_then(|mut answer| answer.body_mut().read_to_string()) else {
+                continue;
+            };
+            longest = longest.max(answered.elapsed());
+            answered = Instant::now();
+            let last = Playlist::parse(&text).entries.last().map_or(0, |entry| entry.sequence);
+            assert!(last >= newest, "segment {last} after {newest}");
+            newest = last;
+        }
+        longest
+    };
+    thread::scope(|scope| {
+        let asking = scope.spawn(ask);
+        happens();
+        over.store(true, Ordering::Relaxed);
+        asking.join().expect("an answer each time")
+    })
+}
+
+fn a_restart_is_nothing_to_the_tv(house: &House) {
+    let machine = &house.machine;
+    let before = daemon(machine);
+    let silence = longest_silence(house, || {
+        measure("restarted, confirmed again", || {
+            machine.do_("systemctl restart dashboard-cast.service");
+            wait_other_daemon(machine, &before);
+            wait_confirmed(machine);
+        });
+        house.plays_on(1);
+    });
+    eprintln!("    longest time without an answer: {silence:.0?}");
+    // The floor is a second, on a machine that has time.
+    assert!(silence < Duration::from_secs(5), "{silence:?}");
+    let status = status_of_unit(machine);
+    assert!(status.contains("on Wall"), "{status}");
+}
+
+fn an_upgrade_is_nothing_to_the_tv(house: &House) {
+    let machine = &house.machine;
+    let before = daemon(machine);
+    machine.do_("apt-get install -q -y --reinstall /root/dashboard-cast.deb");
+    wait_other_daemon(machine, &before);
+    wait_confirmed(machine);
+    house.plays_on(1);
+}
+
+fn a_stopped_unit_leaves_the_tv(house: &House) {
+    let machine = &house.machine;
+    machine.do_(&format!("systemctl stop {UNIT}"));
+    house.tv.wait_until("the TV's own screen", |stats| stats.app.as_deref() == Some(BACKDROP));
+    wait_no_workers(machine);
+    assert_eq!(machine.run(&format!("systemctl is-active {UNIT}")).out.trim(), "inactive");
+}
+
+fn a_timer_starts_a_cast(house: &House) {
+    let machine = &house.machine;
+    let timer = "/etc/systemd/system/dashboard-cast@wall.timer";
+    machine.write(timer, "[Timer]\nOnActiveSec=1s\nAccuracySec=100ms\n");
+    machine.do_("systemctl daemon-reload && systemctl start dashboard-cast@wall.timer");
+    house.tv.wait_until_playing();
+    // And one that ends by itself ends its unit, so that the timer can start it again.
+    machine.do_("dashboard-cast stop wall");
+    machine.wait("end of the unit", &format!("systemctl is-active {UNIT}"), |said| {
+        (said.out.trim() == "inactive").then_some(())
+    });
+    machine.do_(&format!("systemctl stop dashboard-cast@wall.timer && rm {timer}"));
+}
+
+fn a_real_page_comes_to_the_tv(house: &House) {
+    let machine = &house.machine;
+    if !machine.run(&format!("curl -sSf -o /dev/null {NETDATA}")).success {
+        let release = machine.do_("cat /etc/debian_version");
+        assert!(release.starts_with("13"), "netdata does not run");
+        return eprintln!("    Debian 13 has no netdata");
+    }
+    let loads = house.tv.stats().loads;
+    machine.do_(&format!("curl -sS --fail-with-body -d '{{\"url\": \"{NETDATA}\", \"device\": \"Wall\"}}' http://127.0.0.1:8000/start"));
+    wait_for("netdata on the TV", crate::machine::PATIENCE, || {
+        let stats = house.tv.stats();
+        let plays = stats.player.is_some_and(|player| player.state == "PLAYING");
+        (plays && stats.loads > loads).then_some(())
+    });
+    wait_confirmed(machine);
+    house.plays_on(loads + 1);
+    machine.do_("dashboard-cast stop --all");
+}

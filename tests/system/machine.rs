@@ -1,0 +1,161 @@
+//! A Debian that was booted with systemd.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use crate::support::wait::wait_for;
+
+/// Booting takes a second or two; a busy machine, longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(crate) struct Machine {
+    tree: PathBuf,
+    nspawn: Child,
+    /// Its systemd, as this machine numbers processes.
+    leader: Pid,
+}
+
+/// What a command in a machine came to.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) success: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Machine {
+    /// Makes the tree of a machine of this suite, in which the package lies, not yet installed.
+    #[track_caller]
+    pub(crate) fn prepare(suite: &str) -> PathBuf {
+        assert!(geteuid().is_root(), "this test boots containers: run it as root");
+        let prepare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/prepare");
+        let made = Command::new(prepare)
+            .arg(suite)
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("running tests/system/prepare");
+        assert!(made.status.success(), "making a {suite}: {}", made.status);
+        PathBuf::from(String::from_utf8(made.stdout).expect("a path").trim_end())
+    }
+
+    /// Boots what is in this tree, in this network. The tree goes with the machine.
+    #[track_caller]
+    pub(crate) fn boot(tree: PathBuf, network: &str) -> Self {
+        let nspawn = spawn(&tree, network);
+        let leader = wait_for("systemd of the machine", PATIENCE, || child_of(nspawn.id()));
+        let machine = Self { tree, nspawn, leader };
+        wait_for("booted machine", PATIENCE, || {
+            let state = machine.run("systemctl is-system-running");
+            matches!(state.out.trim(), "running" | "degraded").then_some(())
+        });
+        machine
+    }
+
+    /// Runs a command as root.
+    pub(crate) fn run(&self, command: &str) -> Said {
+        let output = Command::new("nsenter")
+            .args(["--target", &self.leader.as_raw_nonzero().to_string(), "--all", "--wdns=/"])
+            .args(["--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
+            .args(["LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .expect("running nsenter, from util-linux");
+        said(output)
+    }
+
+    /// Runs a command as root that must succeed, and gives what it printed.
+    #[track_caller]
+    pub(crate) fn do_(&self, command: &str) -> String {
+        let said = self.run(command);
+        assert!(said.success, "{command}\n{}{}", said.out, said.err);
+        said.out
+    }
+
+    /// Runs a command as this user.
+    pub(crate) fn run_as(&self, user: &str, command: &str) -> Said {
+        let quoted = command.replace('\'', r"'\''");
+        self.run(&format!("runuser -u {user} -- sh -c '{quoted}'"))
+    }
+
+    /// Writes a file of the machine, and the directory that it is in.
+    #[track_caller]
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.path(path);
+        let directory = path.parent().expect("a directory");
+        fs::create_dir_all(directory).expect("making a directory of the machine");
+        fs::write(path, content).expect("writing a file of the machine");
+    }
+
+    /// A file of the machine that is no link and on no mount of its own.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.tree.join(path.trim_start_matches('/'))
+    }
+
+    /// What the journal has of this unit, for a test that fails.
+    pub(crate) fn journal(&self) -> String {
+        self.run("journalctl --no-pager -o short-monotonic -u 'dashboard-cast*' | tail -n 80").out
+    }
+
+    /// Waits for what a command in the machine prints.
+    #[track_caller]
+    pub(crate) fn wait<T>(
+        &self,
+        what: &str,
+        command: &str,
+        look: impl Fn(&Said) -> Option<T>,
+    ) -> T {
+        let mut last = String::new();
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for(what, PATIENCE, || {
+                let said = self.run(command);
+                last = format!("{}{}", said.out, said.err);
+                look(&said)
+            })
+        }));
+        found.unwrap_or_else(|_| panic!("no {what}; last:\n{last}\n{}", self.journal()))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // SIGRTMIN+4 would be more polite; everything in it is gone either way.
+        let _ = kill_process(self.leader, Signal::KILL);
+        let _ = self.nspawn.wait();
+        let _ = fs::remove_dir_all(&self.tree);
+    }
+}
+
+fn spawn(tree: &Path, network: &str) -> Child {
+    Command::new("nsenter")
+        .arg(format!("--net=/run/netns/{network}"))
+        .arg("systemd-nspawn")
+        .arg(format!("--directory={}", tree.display()))
+        .args(["--boot", "--register=no", "--keep-unit", "--capability=all"])
+        .args(["--system-call-filter=bpf", "--console=read-only", "--machine=dashboard-cast"])
+        .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("running nsenter, from util-linux")
+}
+
+fn child_of(parent: u32) -> Option<Pid> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    Pid::from_raw(children.split_whitespace().next()?.parse().ok()?)
+}
+
+fn said(output: Output) -> Said {
+    Said {
+        success: output.status.success(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,66 @@
+//! The installed package on Debian 12 and 13: what a person who types the commands of the README gets.
+//!
+//! Each Debian is booted once, beside a TV in a network of their own, and gone through in the order of a
+//! life: install, use, break, remove. Not run by `cargo test`, but by `make test-system`: it makes and
+//! boots whole systems, as root.
+#![allow(
+    dead_code,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "what is shared serves several tests, and a failed test panics"
+)]
+
+mod casting;
+mod house;
+mod life;
+mod machine;
+mod sandbox;
+mod trouble;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Instant,
+};
+
+use self::house::House;
+
+#[test]
+fn debian_12() {
+    live("bookworm");
+}
+
+#[test]
+fn debian_13() {
+    live("trixie");
+}
+
+type Fact = (&'static str, fn(&House));
+
+/// Goes through a life, to its end even when something in it is not as it should be.
+fn live(suite: &'static str) {
+    // On a thread of its own, which moves into the house's network for good.
+    let life = thread::spawn(move || {
+        let house = House::of(suite);
+        let facts = [life::BEGINNING, sandbox::FACTS, casting::FACTS, trouble::FACTS, life::END];
+        let mut wrong = Vec::new();
+        for (name, fact) in facts.into_iter().flatten() {
+            let begin = Instant::now();
+            let holds = catch_unwind(AssertUnwindSafe(|| fact(&house))).is_ok();
+            let word = if holds { "ok" } else { "FAILED" };
+            eprintln!("{suite}: {name} ... {word} ({:.1} s)", begin.elapsed().as_secs_f32());
+            if !holds {
+                eprintln!("{}", house.machine.journal());
+                wrong.push(*name);
+            }
+        }
+        assert!(wrong.is_empty(), "on {suite}: {}", wrong.join(", "));
+    });
+    assert!(life.join().is_ok(), "not all is well on {suite}");
+}

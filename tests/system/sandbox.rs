@@ -1,0 +1,217 @@
+//! Who may do what: people, and the parts of a session.
+
+use serde_json::{Value, json};
+use tungstenite::Message;
+
+use crate::{
+    Fact,
+    house::{
+        House, SAMPLE, daemon, session, wait_live, wait_no_workers, wait_other_daemon,
+        wait_other_worker, worker, workers,
+    },
+    machine::{Machine, PATIENCE},
+    support::wait::wait_for,
+};
+
+pub(crate) const FACTS: &[Fact] = &[
+    ("a stranger may ask and not cast", a_stranger_may_ask_and_not_cast),
+    ("root casts, in sandboxes", root_casts_in_sandboxes),
+    ("the log tells it", the_log_tells_it),
+    ("what is killed comes back", what_is_killed_comes_back),
+    ("what hangs is ended", what_hangs_is_ended),
+    ("Chromium says that its sandbox is on", chromium_says_that_its_sandbox_is_on),
+];
+
+fn a_stranger_may_ask_and_not_cast(house: &House) {
+    let machine = &house.machine;
+    machine.do_("useradd --create-home stranger");
+    machine.do_("useradd --create-home --groups dashboard-cast viewer");
+    let said =
+        machine.run_as("stranger", "busctl introspect org.dashboardcast1 /org/dashboardcast1");
+    assert!(said.success && said.out.contains("StartCast"), "{said:?}");
+    assert!(machine.run_as("stranger", "dashboard-cast health").success);
+    let start = format!(
+        "busctl call org.dashboardcast1 /org/dashboardcast1 org.dashboardcast1.Manager \
+         StartCast 'sa{{sv}}' {SAMPLE} 0"
+    );
+    let said = machine.run_as("stranger", &start);
+    assert!(!said.success, "{said:?}");
+    let said = machine.run_as("stranger", &format!("dashboard-cast start {SAMPLE}"));
+    assert!(!said.success && !said.err.is_empty(), "{said:?}");
+    // The group's members may, and none of them may configure.
+    let said = machine.run_as("viewer", &format!("dashboard-cast start {SAMPLE}"));
+    assert!(said.success, "{said:?}");
+    let said = machine.run_as("viewer", "dashboard-cast stop --all");
+    assert!(said.success, "{said:?}");
+    assert!(!machine.run_as("viewer", "dashboard-cast reload").success);
+    for (user, path) in
+        [("stranger", "/etc/dashboard-cast/token"), ("stranger", "/var/lib/dashboard-cast/")]
+    {
+        assert!(!machine.run_as(user, &format!("ls {path}* && cat {path}")).success, "{path}");
+    }
+}
+
+fn root_casts_in_sandboxes(house: &House) {
+    let machine = &house.machine;
+    machine.do_(&format!(
+        "curl -sS --fail-with-body -d '{{\"url\": \"{SAMPLE}\"}}' http://127.0.0.1:8000/start"
+    ));
+    let session = wait_live(machine);
+    let playlist = session["playlist_url"].as_str().expect("an address");
+    machine.wait("segment", &format!("curl -sS {playlist}"), |said| {
+        said.out.contains("#EXTM3U").then_some(())
+    });
+
+    let (encoder, browser) = (worker(machine, "encoder"), worker(machine, "browser"));
+    for process in [&daemon(machine), &encoder, &browser] {
+        let status = machine.do_(&format!("cat /proc/{process}/status"));
+        let fact = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(&format!("{name}:")));
+            line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_default().to_owned()
+        };
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(fact(set), "0000000000000000", "{process} {set}");
+        }
+        assert_eq!((&*fact("NoNewPrivs"), &*fact("Seccomp")), ("1", "2"), "{process}");
+        assert_ne!(fact("Uid"), "0");
+    }
+
+    // Chromium's own sandbox: its renderers are in namespaces of their own, with a filter of their own.
+    let renderer = machine.wait("renderer", "pgrep -f -- --type=renderer | head -n 1", |said| {
+        (!said.out.is_empty()).then(|| said.out.trim().to_owned())
+    });
+    for space in ["user", "pid", "net"] {
+        let of = |process: &str| machine.do_(&format!("readlink /proc/{process}/ns/{space}"));
+        assert_ne!(of(&renderer), of(&browser), "{space}");
+    }
+    let flags = machine.do_(&format!("tr '\\0' ' ' </proc/{renderer}/cmdline"));
+    assert!(!flags.contains("--no-sandbox"), "{flags}");
+
+    // What a page could reach through a broken Chromium: as its user, among its files.
+    let user = machine.do_(&format!("stat -c %u /proc/{browser}"));
+    let within = format!(
+        "nsenter --target {browser} --mount -- setpriv --reuid {0} --regid {0} --clear-groups",
+        user.trim()
+    );
+    assert!(machine.run(&format!("{within} ls /dev/null")).success);
+    for path in [
+        "/dev/dri",
+        "/etc/dashboard-cast/token",
+        "/run/dashboard-cast/.",
+        "/run/dashboard-cast-workers/encoder",
+        "/run/dbus/system_bus_socket",
+        "/var/lib/dashboard-cast/.",
+    ] {
+        let said = machine.run(&format!("{within} sh -c 'test -r {path} -o -w {path}'"));
+        assert!(!said.success, "{path}");
+    }
+    let status = machine.do_("systemctl show -P StatusText dashboard-cast.service");
+    assert!(status.starts_with("1 session: "), "{status}");
+}
+
+fn the_log_tells_it(house: &House) {
+    let machine = &house.machine;
+    let id = session(machine).expect("a session")["session_id"].as_str().expect("an id").to_owned();
+    let told = machine.do_(&format!("journalctl --no-pager -o cat SESSION={id}"));
+    assert!(told.contains(&format!("{id}: session starts")), "{told}");
+    let explained = machine.do_(&format!("journalctl --no-pager -x SESSION={id}"));
+    assert!(explained.contains("A session was started"), "{explained}");
+    let token = machine.do_("cat /etc/dashboard-cast/token");
+    let all = machine.do_("journalctl --no-pager -o export");
+    assert!(!all.contains(token.trim()), "the token is in the log");
+}
+
+/// The newest segment's number.
+fn newest(machine: &Machine) -> u64 {
+    session(machine).and_then(|session| session["video"]["segments"].as_u64()).unwrap_or_default()
+}
+
+fn what_is_killed_comes_back(house: &House) {
+    let machine = &house.machine;
+    for kind in ["encoder", "browser"] {
+        let before = worker(machine, kind);
+        machine.do_(&format!("kill -9 {before}"));
+        wait_other_worker(machine, kind, &before);
+        let segments = newest(machine);
+        wait_live(machine);
+        machine.wait("segments", "true", |_| (newest(machine) > segments).then_some(()));
+    }
+    // A session without a TV does not outlive its daemon, and neither do its workers.
+    let before = daemon(machine);
+    machine.do_(&format!("kill -9 {before}"));
+    wait_other_daemon(machine, &before);
+    assert!(session(machine).is_none());
+    wait_no_workers(machine);
+}
+
+fn what_hangs_is_ended(house: &House) {
+    let machine = &house.machine;
+    machine.do_(&format!("dashboard-cast start {SAMPLE}"));
+    wait_live(machine);
+    let encoder = worker(machine, "encoder");
+    machine.do_(&format!("kill -STOP {encoder}"));
+    wait_other_worker(machine, "encoder", &encoder);
+    wait_live(machine);
+    let log = machine.do_("journalctl --no-pager -o cat -u 'dashboard-cast-encoder@*'");
+    assert!(log.contains("Watchdog timeout"), "{log}");
+    machine.do_("dashboard-cast stop --all");
+    assert!(workers(machine, "encoder").is_empty());
+}
+
+/// Chromium in the unit's sandbox, with a door for the test that the unit does not have.
+const PROBE: &str = "[Service]
+Type=exec
+WatchdogSec=0
+Environment=HOME=/tmp/probe
+ExecStart=
+ExecStart=/usr/bin/chromium --headless --disable-gpu --user-data-dir=/tmp/probe \
+--remote-debugging-port=9222 --remote-allow-origins=* about:blank
+SocketBindDeny=
+";
+
+fn chromium_says_that_its_sandbox_is_on(house: &House) {
+    let machine = &house.machine;
+    let drop_in = "/etc/systemd/system/dashboard-cast-browser@probe.service.d";
+    machine.write(&format!("{drop_in}/probe.conf"), PROBE);
+    machine.do_("systemctl daemon-reload && systemctl start dashboard-cast-browser@probe.service");
+    let words = house.within(|| {
+        wait_for("word of Chromium's sandbox", PATIENCE, || {
+            let words = sandbox_page()?.split_whitespace().collect::<Vec<_>>().join(" ");
+            words.contains("sandboxed.").then_some(words)
+        })
+    });
+    machine.do_(&format!(
+        "systemctl stop dashboard-cast-browser@probe.service && rm -r {drop_in} && \
+         systemctl daemon-reload"
+    ));
+    eprintln!("    {words}");
+    for fact in [
+        "Layer 1 Sandbox Namespace",
+        "PID namespaces Yes",
+        "Network namespaces Yes",
+        "Seccomp-BPF sandbox Yes",
+        "You are adequately sandboxed.",
+    ] {
+        assert!(words.contains(fact), "{words}");
+    }
+}
+
+/// The text of Chromium's own page about it; `None` until it is there.
+fn sandbox_page() -> Option<String> {
+    let mut pages = ureq::get("http://127.0.0.1:9222/json").call().ok()?;
+    let pages: Value = pages.body_mut().read_json().ok()?;
+    let page = pages.as_array()?.iter().find(|page| page["url"] == "chrome://sandbox/");
+    let Some(page) = page else {
+        // Such a page is not opened from the command line.
+        let open = "http://127.0.0.1:9222/json/new?chrome://sandbox";
+        return ureq::put(open).send_empty().map(|_| None).ok()?;
+    };
+    let (mut socket, _) = tungstenite::connect(page["webSocketDebuggerUrl"].as_str()?).ok()?;
+    let question = json!({
+        "id": 1, "method": "Runtime.evaluate",
+        "params": {"expression": "document.body.innerText", "returnByValue": true},
+    });
+    socket.send(Message::text(question.to_string())).ok()?;
+    let answer: Value = serde_json::from_str(socket.read().ok()?.to_text().ok()?).ok()?;
+    answer["result"]["result"]["value"].as_str().map(str::to_owned)
+}

@@ -1,0 +1,171 @@
+//! What goes wrong on a machine, and what is said and lost then.
+
+use crate::{
+    Fact,
+    house::{House, SAMPLE, daemon, json, session, wait_live, wait_other_daemon},
+    machine::Machine,
+};
+
+pub(crate) const FACTS: &[Fact] = &[
+    ("a bad configuration is refused and said", a_bad_configuration_is_refused),
+    ("a bad configuration at the start is said once", a_bad_configuration_at_the_start),
+    ("what runs outlives the bus, the journal and a reload of units", what_runs_outlives_others),
+    ("without Chromium it says what to install", without_chromium),
+    ("without user namespaces it says what to allow", without_user_namespaces),
+    ("a taken port is said", a_taken_port_is_said),
+    ("without a place for its state it goes on", without_a_place_for_its_state),
+    ("killed at each step of its start it comes up", killed_while_it_starts),
+];
+
+const FILE: &str = "/etc/dashboard-cast/conf.d/60-test.toml";
+
+fn a_bad_configuration_is_refused(house: &House) {
+    let machine = &house.machine;
+    machine.do_("systemctl start dashboard-cast.service");
+    machine.write(FILE, "[sessions]\nmost = 9\n");
+    machine.do_("systemctl reload dashboard-cast.service");
+    machine.write(FILE, "[sessions]\nmost = \"many\"\n");
+    let said = machine.run("systemctl reload dashboard-cast.service");
+    assert!(!said.success, "{said:?}");
+    let said = machine.run("dashboard-cast reload");
+    assert!(!said.success && said.err.contains("60-test.toml:2"), "{said:?}");
+    assert_eq!(machine.do_("systemctl is-active dashboard-cast.service").trim(), "active");
+}
+
+fn a_bad_configuration_at_the_start(house: &House) {
+    let machine = &house.machine;
+    let cursor = cursor(machine);
+    assert!(!machine.run("systemctl restart dashboard-cast.service").success);
+    let said = since(machine, &cursor);
+    assert_eq!(said.matches("60-test.toml:2").count(), 1, "{said}");
+    machine.do_(&format!("rm {FILE}"));
+    machine.do_("systemctl restart dashboard-cast.service");
+    assert!(machine.run("curl -sS http://127.0.0.1:8000/health").success);
+}
+
+/// Where the journal is now.
+fn cursor(machine: &Machine) -> String {
+    let said = machine.do_("journalctl --no-pager -n 0 --show-cursor");
+    let line = said.lines().find_map(|line| line.strip_prefix("-- cursor: "));
+    line.expect("a cursor").to_owned()
+}
+
+fn since(machine: &Machine, cursor: &str) -> String {
+    machine.do_("journalctl --sync");
+    machine.do_(&format!(
+        "journalctl --no-pager -o cat -u 'dashboard-cast*' --after-cursor='{cursor}'"
+    ))
+}
+
+fn what_runs_outlives_others(house: &House) {
+    let machine = &house.machine;
+    machine.do_(&format!("dashboard-cast start {SAMPLE}"));
+    let before = wait_live(machine);
+    let process = daemon(machine);
+    machine.do_("systemctl daemon-reload");
+    machine.do_("systemctl restart systemd-journald.service");
+    machine.do_("systemctl restart dbus.service");
+    machine.wait("name on the bus", "busctl --no-pager status org.dashboardcast1", |said| {
+        said.success.then_some(())
+    });
+    assert_eq!(daemon(machine), process);
+    let after = session(machine).expect("a session");
+    assert_eq!((&after["session_id"], &after["state"]), (&before["session_id"], &"live".into()));
+    let cursor = cursor(machine);
+    machine.do_("dashboard-cast stop --all");
+    let said = since(machine, &cursor);
+    assert!(said.contains("session ended"), "{said}");
+}
+
+/// Starts a session and waits until it says why its page is not there.
+fn problem(machine: &Machine, word: &str) -> String {
+    machine.do_(&format!("dashboard-cast start {SAMPLE}"));
+    let problem = machine.wait("problem", "curl -sS http://127.0.0.1:8000/health", |said| {
+        let problem = json(said)?["problems"].get(0)?.as_str()?.to_owned();
+        problem.contains(word).then_some(problem)
+    });
+    machine.do_("dashboard-cast stop --all");
+    problem
+}
+
+fn without_chromium(house: &House) {
+    let machine = &house.machine;
+    machine.do_("mv /usr/bin/chromium /usr/bin/chromium.off");
+    let said = problem(machine, "Chromium");
+    machine.do_("mv /usr/bin/chromium.off /usr/bin/chromium");
+    assert!(said.contains("apt install chromium"), "{said}");
+}
+
+fn without_user_namespaces(house: &House) {
+    let machine = &house.machine;
+    let drop_in = "/etc/systemd/system/dashboard-cast-browser@.service.d";
+    machine.write(&format!("{drop_in}/test.conf"), "[Service]\nRestrictNamespaces=yes\n");
+    machine.do_("systemctl daemon-reload");
+    let said = problem(machine, "sandbox");
+    machine.do_(&format!("rm -r {drop_in} && systemctl daemon-reload"));
+    assert!(said.contains("nesting=1") && said.contains("sysctl"), "{said}");
+}
+
+fn a_taken_port_is_said(house: &House) {
+    let machine = &house.machine;
+    machine.do_("systemctl stop dashboard-cast.service dashboard-cast.socket");
+    machine.do_("systemd-run --unit=squatter systemd-socket-activate --listen=8000 /bin/cat");
+    machine.wait("taken port", "ss -Hltn 'sport = :8000'", |said| {
+        (!said.out.is_empty()).then_some(())
+    });
+    assert!(!machine.run("systemctl start dashboard-cast.socket").success);
+    let said = machine.do_("journalctl --no-pager -o cat -u dashboard-cast.socket -n 20");
+    assert!(said.contains("Address already in use"), "{said}");
+    machine.do_("systemctl stop squatter.service");
+    machine.do_("systemctl start dashboard-cast.socket dashboard-cast.service");
+}
+
+/// A full disk, and a disk that can only be read.
+fn without_a_place_for_its_state(house: &House) {
+    let machine = &house.machine;
+    house.configure("");
+    machine.do_("systemctl stop dashboard-cast.service");
+    let directory = "/var/lib/dashboard-cast";
+    for (mount, word) in [
+        (
+            format!(
+                "mount -t tmpfs -o size=4k,uid=dashboard-cast,mode=700 none {directory} && \
+                  dd if=/dev/zero of={directory}/filler bs=4k count=1"
+            ),
+            "No space left",
+        ),
+        (
+            format!("mount --bind {directory} {directory} && mount -o remount,bind,ro {directory}"),
+            "Read-only",
+        ),
+    ] {
+        machine.do_(&mount);
+        let cursor = cursor(machine);
+        machine.do_("systemctl start dashboard-cast.service");
+        let start = format!("dashboard-cast start {SAMPLE} --device Wall");
+        let said = machine.run(&start);
+        assert!(said.success, "{said:?}");
+        house.tv.wait_until_playing();
+        let said = since(machine, &cursor);
+        assert!(said.contains(word), "{said}");
+        machine.do_("dashboard-cast stop --all");
+        machine.do_(&format!("systemctl stop dashboard-cast.service && umount {directory}"));
+    }
+    machine.do_("systemctl start dashboard-cast.service");
+}
+
+fn killed_while_it_starts(house: &House) {
+    let machine = &house.machine;
+    for milliseconds in [0, 5, 10, 20, 40, 60, 80, 120] {
+        let before = daemon(machine);
+        machine.do_(&format!(
+            "systemctl restart --no-block dashboard-cast.service; \
+             sleep 0.{milliseconds:03}; \
+             systemctl kill --signal=KILL dashboard-cast.service; \
+             systemctl reset-failed dashboard-cast.service"
+        ));
+        wait_other_daemon(machine, &before);
+        let left = machine.do_("ls /run/dashboard-cast");
+        assert_eq!(left.lines().count(), 1, "{left}");
+    }
+}
