@@ -193,7 +193,7 @@ pub(super) struct Section<'r, 'a> {
 
 impl<'a> Section<'_, 'a> {
     pub(super) fn value<T: ValueType>(&mut self, key: &'static str, default: T) -> T {
-        self.read_one(key, default, T::EXPECTED, T::to_toml, deserialize)
+        self.read_one(key, default, T::EXPECTED, |value| Some(value.to_toml()), deserialize)
     }
 
     /// A value that must lie within limits.
@@ -206,9 +206,13 @@ impl<'a> Section<'_, 'a> {
     where
         T: ValueType + PartialOrd + Display,
     {
-        self.read_one(key, default, &expected(&limits), T::to_toml, |value| {
-            deserialize_within(value, &limits)
-        })
+        self.read_one(
+            key,
+            default,
+            &expected(&limits),
+            |value| Some(value.to_toml()),
+            |value| deserialize_within(value, &limits),
+        )
     }
 
     /// A value that need not be given.
@@ -232,7 +236,7 @@ impl<'a> Section<'_, 'a> {
     pub(super) fn path(&mut self, key: &'static str, default: Option<PathBuf>) -> Option<PathBuf> {
         let shown = |path: &Option<PathBuf>| {
             let path = path.as_deref().unwrap_or(Path::new(""));
-            Value::String(path.to_string_lossy().into_owned())
+            Some(Value::String(path.to_string_lossy().into_owned()))
         };
         self.read(key, default, shown, |entry, name| {
             let value = entry.value;
@@ -257,7 +261,7 @@ impl<'a> Section<'_, 'a> {
 
     /// Every entry that is wrong is reported.
     pub(super) fn list<T: ValueType>(&mut self, key: &'static str, default: Vec<T>) -> Vec<T> {
-        let shown = |list: &Vec<T>| Value::Array(list.iter().map(T::to_toml).collect());
+        let shown = |list: &Vec<T>| Some(Value::Array(list.iter().map(T::to_toml).collect()));
         self.read(key, default, shown, |entry, name| {
             let Some(items) = entry.value.get_ref().as_array() else {
                 let expected = format!("an array, each entry {}", T::EXPECTED);
@@ -283,14 +287,7 @@ impl<'a> Section<'_, 'a> {
         expected: &str,
         read: impl FnOnce(&Spanned<DeValue<'a>>) -> Result<T, Refusal>,
     ) -> Option<T> {
-        if !self.reader.has(&self.name, key) {
-            // Without a value there is nothing to show.
-            self.reader.known.push((self.name.clone(), key));
-            return None;
-        }
-        let shown = |value: &Option<T>| {
-            value.as_ref().map_or_else(|| Value::String(String::new()), T::to_toml)
-        };
+        let shown = |value: &Option<T>| value.as_ref().map(T::to_toml);
         self.read_one(key, None, expected, shown, |value| read(value).map(Some))
     }
 
@@ -299,7 +296,7 @@ impl<'a> Section<'_, 'a> {
         key: &'static str,
         default: T,
         expected: &str,
-        shown: impl Fn(&T) -> Value,
+        shown: impl Fn(&T) -> Option<Value>,
         read: impl FnOnce(&Spanned<DeValue<'a>>) -> Result<T, Refusal>,
     ) -> T {
         self.read(key, default, shown, |entry, name| {
@@ -309,13 +306,13 @@ impl<'a> Section<'_, 'a> {
         })
     }
 
-    /// The one way in: notes the key, and falls back to the default after a problem so that
+    /// The one way in: notes the key, with its value where there is one to show, and falls back to the default after a problem so that
     /// reading goes on.
     fn read<T>(
         &mut self,
         key: &'static str,
         default: T,
-        shown: impl Fn(&T) -> Value,
+        shown: impl Fn(&T) -> Option<Value>,
         read: impl FnOnce(Entry<'a>, &str) -> Result<T, Vec<Problem>>,
     ) -> T {
         let entry = self.reader.entry(&self.name, key);
@@ -329,12 +326,14 @@ impl<'a> Section<'_, 'a> {
             }
         };
         self.reader.known.push((self.name.clone(), key));
-        self.reader.settings.push(Setting {
-            section: self.name.clone(),
-            key,
-            value: shown(&value),
-            from: entry.map(|entry| entry.place(entry.value.span())),
-        });
+        if let Some(shown) = shown(&value) {
+            self.reader.settings.push(Setting {
+                section: self.name.clone(),
+                key,
+                value: shown,
+                from: entry.map(|entry| entry.place(entry.value.span())),
+            });
+        }
         value
     }
 }

@@ -1,13 +1,13 @@
 //! What is started by its name.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+use std::collections::BTreeMap;
 
 use tokio::task::spawn_blocking;
 
 use crate::{
     config::Cast,
     error::sentence,
-    session::{Auth, AuthError, StartError, StartErrorKind, StartRequest},
+    session::{Auth, StartError, StartErrorKind, StartRequest},
 };
 
 /// The request that the cast of this name is.
@@ -22,21 +22,13 @@ pub(super) async fn request(
         return Err(unknown(&name, casts.keys()));
     };
     let auth = match cast.auth_file.clone() {
-        Some(file) => spawn_blocking(move || read(&file))
+        Some(file) => spawn_blocking(move || Auth::read_file(&file))
             .await
             .map_err(|error| broken(StartErrorKind::Internal, error.to_string()))?
             .map_err(|error| broken(StartErrorKind::Invalid, sentence(&error)))?,
         None => Auth::default(),
     };
     Ok(StartRequest::of_cast(name, &cast, auth))
-}
-
-fn read(file: &Path) -> Result<Auth, AuthError> {
-    let name = file.display().to_string();
-    match File::open(file) {
-        Ok(open) => Auth::read(open, &name),
-        Err(cause) => Err(AuthError::Read { name, cause }),
-    }
 }
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> StartError {
@@ -58,7 +50,10 @@ fn broken(kind: StartErrorKind, message: String) -> StartError {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
     use crate::config::{Config, Fragment};

@@ -34,6 +34,12 @@ pub(super) struct Parts {
 const TV_LIMIT: Duration = Duration::from_secs(3);
 
 impl Parts {
+    /// The TV that the request's `device` means.
+    async fn tv_for(&self, request: &StartRequest) -> Result<Option<TvChoice>, StartError> {
+        let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
+        Ok(tv.map(TvChoice::from))
+    }
+
     /// The one that is meant when none is named, or any when there is no such one.
     fn can_reach_a_tv(&self) -> bool {
         let devices = self.devices.snapshot();
@@ -66,14 +72,14 @@ fn problem(session: &Snapshot) -> Option<String> {
 
 impl Core for Parts {
     async fn start(&self, request: StartRequest) -> Result<Snapshot, StartError> {
-        let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
-        self.registry.start(request, tv.map(TvChoice::from))
+        let tv = self.tv_for(&request).await?;
+        self.registry.start(request, tv)
     }
 
     async fn start_named(&self, cast: String) -> Result<Snapshot, StartError> {
         let request = casts::request(cast, self.reloader.casts().await).await?;
-        let tv = self.devices.meant(request.device.as_deref(), TV_LIMIT).await.map_err(no_tv)?;
-        self.registry.keep_going(request, tv.map(TvChoice::from))
+        let tv = self.tv_for(&request).await?;
+        self.registry.keep_going(request, tv)
     }
 
     async fn stop(&self, session: Option<SessionId>) -> Stopped {

@@ -3,7 +3,9 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    fs::File,
     io::{self, Read},
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,18 @@ pub enum AuthError {
 impl Auth {
     /// More than any page needs; a file that has no end is not one that was meant.
     const LARGEST: u64 = 64 << 10;
+
+    /// Reads the file, as [`Auth::read`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_file(file: &Path) -> Result<Self, AuthError> {
+        let name = file.display().to_string();
+        match File::open(file) {
+            Ok(open) => Self::read(open, &name),
+            Err(cause) => Err(AuthError::Read { name, cause }),
+        }
+    }
 
     /// Reads them as JSON of `POST /start`. `name` is what errors call the source.
     ///

@@ -16,7 +16,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    Defaults, EndReason, NavigateError, Order, PictureError, SessionSpec, Snapshot, StartError,
+    EndReason, NavigateError, Order, PictureError, SessionSpec, Snapshot, StartError,
     StartErrorKind, StartRequest, Stopped,
     cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
@@ -24,50 +24,16 @@ use super::{
     ports::{Keeper, Streams, Workers, on_disk},
     production::{Production, ProductionSpec},
     request::parse_url,
+    rules::Rules,
     task::{Stop, Task},
     tv::{TvChoice, Tvs},
 };
-use crate::{
-    config::PagePolicy,
-    ids::{MediaToken, SessionId},
-};
+use crate::ids::{MediaToken, SessionId};
 
 /// Commands to one session. Only the first one counts.
 const COMMANDS: usize = 1;
 /// A picture is taken between two frames; longer means that the encoder is stuck.
 const PICTURE_LIMIT: Duration = Duration::from_secs(5);
-
-/// What the registry is told by the configuration.
-#[derive(Debug)]
-pub struct Rules {
-    /// What holds where a request does not say.
-    pub defaults: Defaults,
-    /// Pages at a time.
-    pub most: usize,
-    /// Which pages may be opened.
-    pub pages: PagePolicy,
-    /// Origins whose broken TLS certificate is accepted.
-    pub accept_certificates_of: Vec<String>,
-    /// Where this machine's HTTP server listens.
-    pub listen: SocketAddr,
-}
-
-impl Rules {
-    fn spec(&self, request: StartRequest, tv: Option<TvChoice>) -> Result<SessionSpec, StartError> {
-        let mut spec = request.into_spec(&self.defaults, tv)?;
-        self.check_page(&spec)?;
-        spec.page.accept_certificates_of.clone_from(&self.accept_certificates_of);
-        Ok(spec)
-    }
-
-    fn check_page(&self, spec: &SessionSpec) -> Result<(), StartError> {
-        self.pages.check(&spec.page.url).map_err(|error| StartError {
-            kind: StartErrorKind::Forbidden,
-            message: error.to_string(),
-            hint: None,
-        })
-    }
-}
 
 /// Through what sessions reach the outside.
 #[derive(Clone)]

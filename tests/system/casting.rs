@@ -12,7 +12,7 @@ use crate::{
         House, SAMPLE, daemon, measure, wait_confirmed, wait_no_workers, wait_other_daemon,
         wait_other_worker, worker,
     },
-    machine::Machine,
+    machine::{PATIENCE, Said},
     support::{playlist::Playlist, tv::BACKDROP, wait::wait_for},
 };
 
@@ -29,10 +29,6 @@ pub(crate) const FACTS: &[Fact] = &[
 const UNIT: &str = "dashboard-cast@wall.service";
 const NETDATA: &str = "http://127.0.0.1:19999/";
 
-fn status_of_unit(machine: &Machine) -> String {
-    machine.do_(&format!("systemctl show -P StatusText {UNIT}"))
-}
-
 fn a_cast_is_a_unit(house: &House) {
     let machine = &house.machine;
     house.configure(&format!("[casts.wall]\nurl = \"{SAMPLE}\"\ndevice = \"Wall\""));
@@ -40,7 +36,7 @@ fn a_cast_is_a_unit(house: &House) {
     machine.do_(&format!("systemctl start {UNIT}"));
     house.tv.wait_until_playing();
     wait_confirmed(machine);
-    let says = |said: &crate::machine::Said| {
+    let says = |said: &Said| {
         (said.out.contains("confirmed") && said.out.contains("on Wall")).then_some(())
     };
     machine.wait("word of the TV", &format!("systemctl show -P StatusText {UNIT}"), says);
@@ -127,7 +123,7 @@ fn a_restart_is_nothing_to_the_tv(house: &House) {
     eprintln!("    longest time without an answer: {silence:.0?}");
     // The floor is a second, on a machine that has time.
     assert!(silence < Duration::from_secs(5), "{silence:?}");
-    let status = status_of_unit(machine);
+    let status = machine.do_(&format!("systemctl show -P StatusText {UNIT}"));
     assert!(status.contains("on Wall"), "{status}");
 }
 
@@ -171,7 +167,7 @@ fn a_real_page_comes_to_the_tv(house: &House) {
     }
     let loads = house.tv.stats().loads;
     machine.do_(&format!("curl -sS --fail-with-body -d '{{\"url\": \"{NETDATA}\", \"device\": \"Wall\"}}' http://127.0.0.1:8000/start"));
-    wait_for("netdata on the TV", crate::machine::PATIENCE, || {
+    wait_for("netdata on the TV", PATIENCE, || {
         let stats = house.tv.stats();
         let plays = stats.player.is_some_and(|player| player.state == "PLAYING");
         (plays && stats.loads > loads).then_some(())

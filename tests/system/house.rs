@@ -28,7 +28,7 @@ pub(crate) const SAMPLE: &str = "http://127.0.0.1:8000/sample";
 pub(crate) struct House {
     pub(crate) tv: PlayingTv,
     pub(crate) machine: Machine,
-    _networks: Networks,
+    networks: Networks,
 }
 
 impl House {
@@ -50,13 +50,13 @@ impl House {
             name: "Wall".to_owned(),
             ..Options::new(Player::Shaka52)
         });
-        Self { tv, machine, _networks: networks }
+        Self { tv, machine, networks }
     }
 
     /// Does something on a thread that is in the machine's network.
     pub(crate) fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let act = || {
-            self._networks.enter(&self._networks.machine);
+            self.networks.enter(&self.networks.machine);
             act()
         };
         let done = thread::scope(|scope| scope.spawn(act).join());

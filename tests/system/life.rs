@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Fact,
     house::{House, SAMPLE, daemon, wait_live, wait_no_workers},
+    machine::Said,
 };
 
 pub(crate) const BEGINNING: &[Fact] = &[
@@ -59,7 +60,7 @@ fn it_comes_and_goes(house: &House) {
     let machine = &house.machine;
     house.configure("[service]\nidle-exit = \"1s\"");
     machine.do_("systemctl reload dashboard-cast.service");
-    let gone = |said: &crate::machine::Said| (said.out.trim() == "inactive").then_some(());
+    let gone = |said: &Said| (said.out.trim() == "inactive").then_some(());
     machine.wait("end for want of work", IS_ACTIVE, gone);
     wait_no_workers(machine);
     let devices = machine.do_("dashboard-cast devices");

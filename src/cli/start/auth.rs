@@ -1,7 +1,7 @@
 //! Secrets for a page, from a file or stdin: on a command line, everybody on the machine could read
 //! them.
 
-use std::{collections::BTreeMap, fs::File, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use zbus::Variant;
 
@@ -11,13 +11,7 @@ use crate::session::{Auth, AuthError};
 pub(super) fn read(file: &Path) -> Result<Variant<'static>, AuthError> {
     let auth = match file.to_str() {
         Some("-") => Auth::read(io::stdin().lock(), "stdin"),
-        _ => {
-            let name = file.display().to_string();
-            match File::open(file) {
-                Ok(file) => Auth::read(file, &name),
-                Err(cause) => Err(AuthError::Read { name, cause }),
-            }
-        }
+        _ => Auth::read_file(file),
     };
     auth.map(variant)
 }

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, io, net::Ipv4Addr, pin::Pin};
 
 use super::*;
 use crate::{
+    config::{PagePolicy, Pages},
     ids::DeviceId,
     media::{Packet, StreamInfo},
     session::{
-        Audio, Quality,
+        Audio, Defaults, Quality,
         cast::{Fetched, Memory},
         ports::{
             BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, PageSpec, Starting,
@@ -216,7 +217,7 @@ fn registry(house: &Arc<House>, keeps: bool) -> Arc<Registry> {
     let rules = Rules {
         defaults: Defaults::default(),
         most: 2,
-        pages: PagePolicy::from(&crate::config::Pages::default()),
+        pages: PagePolicy::from(&Pages::default()),
         accept_certificates_of: Vec::new(),
         listen: (Ipv4Addr::LOCALHOST, 8000).into(),
     };
