@@ -29,6 +29,8 @@ const LOCK: &str = "lock";
 pub struct Files {
     directory: PathBuf,
     kept: Mutex<Kept>,
+    /// Why the last thing that was to be kept was not. Apart, so that nobody waits for the disk to ask.
+    refused: Mutex<Option<String>>,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -57,10 +59,22 @@ impl Files {
         })?;
         let kept =
             Kept { sessions: read(&directory.join(SESSIONS))?, tvs: read(&directory.join(TVS))? };
-        Ok(Self { directory, kept: Mutex::new(kept), _lock: lock })
+        Ok(Self { directory, kept: Mutex::new(kept), refused: Mutex::default(), _lock: lock })
+    }
+
+    /// Why the last thing that was to be kept was not; `None` since something was.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn write(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
+        let outcome = self.replace(name, content);
+        let refused = outcome.as_ref().err().map(ToString::to_string);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        outcome
+    }
+
+    fn replace(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
         let new = self.directory.join(format!("{name}.new"));
         let mut file = private(&new)?;
         serde_json::to_writer_pretty(&mut file, content)?;
@@ -143,6 +157,11 @@ impl Keeper for Files {
         let sessions: Vec<_> =
             kept.sessions.iter().filter(|order| order.id != *session).cloned().collect();
         if sessions.len() == kept.sessions.len() {
+            if self.refused().is_some() {
+                // What could not be kept is over: now only the disk is to be asked whether it takes
+                // things again.
+                drop(self.write(SESSIONS, &sessions));
+            }
             return Ok(());
         }
         self.write(SESSIONS, &sessions)?;
@@ -233,8 +252,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let files = Files::open(state.clone()).unwrap();
+        assert_eq!(files.refused(), None);
         fs::remove_dir_all(&state).unwrap();
-        assert!(files.keep(&order("http://one/", "hall")).is_err());
+        let one = order("http://one/", "hall");
+        assert!(files.keep(&one).is_err());
         assert_eq!(files.orders(), []);
+        assert!(files.refused().is_some());
+        files.forget(&one.id).unwrap();
+        assert!(files.refused().is_some());
+        fs::create_dir(&state).unwrap();
+        files.forget(&one.id).unwrap();
+        assert_eq!(files.refused(), None);
     }
 }

@@ -6,6 +6,7 @@ mod reload;
 mod runtime;
 mod service;
 mod startup;
+mod state;
 
 pub use runtime::state_directory;
 pub use startup::{Daemon, StartupError, Surroundings};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{casts, reload::Reloader};
+use super::{casts, reload::Reloader, state::State};
 use crate::{
     cast::{ChooseError, Device, Devices},
     control::{Changes, Core, ReloadError},
@@ -28,6 +28,7 @@ pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) devices: Arc<Devices>,
     pub(super) reloader: Reloader,
+    pub(super) state: State,
 }
 
 /// For a TV that is asked for to be found: they answer a search within two seconds.
@@ -136,7 +137,7 @@ impl Core for Parts {
 
     fn health(&self) -> Health {
         let sessions = self.registry.sessions();
-        let problems = sessions.iter().filter_map(problem).collect();
+        let problems = sessions.iter().filter_map(problem).chain(self.state.problem()).collect();
         // What runs is the best answer; else what a session would try first.
         let running = sessions.iter().rev().find_map(|session| session.stream.as_ref());
         let encoder = running.map_or(BACKENDS[0].name(), |stream| &stream.encoder).to_owned();

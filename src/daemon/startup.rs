@@ -14,6 +14,7 @@ use super::{
     reload::{Concerned, Reloader, browser_settings, rules},
     runtime::{RuntimeDirectory, remove_trails, trail_directory},
     service,
+    state::State,
 };
 use crate::{
     activity::Activity,
@@ -23,11 +24,10 @@ use crate::{
     dbus::{Bus, BusError, Seat, Service},
     error::sentence,
     http::{self, Access, App, Limits},
-    keep::Files,
     package::Library,
     session::{
         Outside, Registry, Snapshot, StartError, StartRequest,
-        ports::{Keeper, Workers},
+        ports::Workers,
     },
     systemd::{self, Inherited},
     worker::{Browsers, Children, Units},
@@ -50,6 +50,7 @@ pub enum StartupError {
         #[source]
         cause: io::Error,
     },
+    /// Another daemon keeps its sessions there; without any such place a daemon goes on.
     #[error("reading what was kept in {directory}")]
     State {
         directory: String,
@@ -126,7 +127,8 @@ impl Daemon {
             Some(bus) => unless_dispensable(Seat::find(bus).await)?,
             None => None,
         };
-        let keeper = state.map(open_state).transpose()?;
+        let state = State::open(state)?;
+        let keeper = state.keeper();
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let browsers = Browsers::default();
         browsers.set(browser_settings(config));
@@ -165,7 +167,7 @@ impl Daemon {
             listen,
         };
         let reloader = Reloader::new(source, settings, concerned);
-        let parts = Arc::new(Parts { registry, devices, reloader });
+        let parts = Arc::new(Parts { registry, devices, reloader, state });
         let activity = Activity::default();
         // The last thing: who calls the name finds everything.
         let present = match seat {
@@ -281,13 +283,6 @@ fn unless_dispensable<T>(outcome: Result<T, BusError>) -> Result<Option<T>, BusE
         }
         Err(error) => Err(error),
     }
-}
-
-fn open_state(directory: PathBuf) -> Result<Arc<dyn Keeper>, StartupError> {
-    let shown = directory.display().to_string();
-    let files =
-        Files::open(directory).map_err(|cause| StartupError::State { directory: shown, cause })?;
-    Ok(Arc::new(files))
 }
 
 /// The kernel already takes connections on it, also those that came while nobody was there.

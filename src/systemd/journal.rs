@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 /// Events by their name in the code, and what their entries are known by. The catalog in
 /// `systemd/dashboard-cast.catalog` says more about each.
-const CATALOG: [(&str, &str); 7] = [
+const CATALOG: [(&str, &str); 8] = [
     ("session-started", "fcd56bd2e4fd42748a990d8b8038c28c"),
     ("session-ended", "8f703af66c51433fa7731ac1e0f494dc"),
     ("worker-failed", "1fdb31582c774292b43da871f2275300"),
@@ -24,6 +24,7 @@ const CATALOG: [(&str, &str); 7] = [
     ("tv-event", "a8a9173fa0604bd6b021b4d19d36f826"),
     ("configuration-refused", "2c8cbda0762b4eabaf57fdbacbd4319d"),
     ("no-bus", "80985a2de7f0448581ae2df3cc60388a"),
+    ("nothing-kept", "10e685ead94c4e3cae297b40b8e1bc49"),
 ];
 
 /// Sends what is logged to the journal.

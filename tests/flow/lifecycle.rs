@@ -120,3 +120,31 @@ fn sessions(list: &Value) -> Vec<Value> {
     let sessions = list["sessions"].as_array().expect("a list");
     sessions.iter().map(|session| session["session_id"].clone()).collect()
 }
+
+#[test]
+fn a_daemon_that_can_keep_nothing_works_and_says_what_that_costs() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", plain(""));
+    let directory = tempfile::tempdir().unwrap();
+    // Not even root makes a directory of a file.
+    std::fs::write(directory.path().join("state"), "").unwrap();
+    let stage = Stage::set_in(directory, "");
+    let problem = || stage.get("health").json()["problems"][0].as_str().map(str::to_owned);
+    let health = stage.get("health").json();
+    assert_eq!(health["status"], "degraded", "{health}");
+    let said = problem().unwrap();
+    let state = stage.directory.path().join("state");
+    assert!(said.starts_with(&format!("{}: ", state.display())), "{said}");
+    let log = stage.daemon.log();
+    assert_eq!(log.matches("end with this daemon").count(), 1, "{log}");
+    assert!(log.contains(&said), "{log}");
+    stage.open(&pages.url("board")).wait_live();
+    assert_eq!(problem(), Some(said));
+
+    let stage = {
+        std::fs::remove_file(&state).unwrap();
+        stage.again()
+    };
+    assert_eq!(stage.get("health").json()["status"], "healthy");
+}
