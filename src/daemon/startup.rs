@@ -25,10 +25,7 @@ use crate::{
     error::sentence,
     http::{self, Access, App, Limits},
     package::Library,
-    session::{
-        Outside, Registry, Snapshot, StartError, StartRequest,
-        ports::Workers,
-    },
+    session::{Outside, Registry, Snapshot, StartError, StartRequest, ports::Workers},
     systemd::{self, Inherited},
     worker::{Browsers, Children, Units},
 };

@@ -29,13 +29,28 @@ pub(crate) const FACTS: &[Fact] = &[
 const UNIT: &str = "dashboard-cast@wall.service";
 const NETDATA: &str = "http://127.0.0.1:19999/";
 
-fn a_cast_is_a_unit(house: &House) {
-    let machine = &house.machine;
+/// Configures the cast, unless the fact before has left it so.
+fn configure(house: &House) {
     house.configure(&format!("[casts.wall]\nurl = \"{SAMPLE}\"\ndevice = \"Wall\""));
-    machine.do_("systemctl reload-or-restart dashboard-cast.service");
-    machine.do_(&format!("systemctl start {UNIT}"));
+    house.machine.do_("systemctl reload-or-restart dashboard-cast.service");
+}
+
+/// Has the cast on the TV, where it is already when the fact before held. Returns how often the TV was
+/// told what to play until now.
+fn cast(house: &House) -> u32 {
+    let machine = &house.machine;
+    if !machine.run(&format!("systemctl is-active {UNIT}")).success {
+        configure(house);
+        machine.do_(&format!("systemctl start {UNIT}"));
+    }
     house.tv.wait_until_playing();
     wait_confirmed(machine);
+    house.tv.stats().loads
+}
+
+fn a_cast_is_a_unit(house: &House) {
+    let machine = &house.machine;
+    cast(house);
     let says = |said: &Said| {
         (said.out.contains("confirmed") && said.out.contains("on Wall")).then_some(())
     };
@@ -51,6 +66,7 @@ fn a_cast_is_a_unit(house: &House) {
 
 fn whatever_is_killed_the_tv_plays_on(house: &House) {
     let machine = &house.machine;
+    let loads = cast(house);
     for kind in ["encoder", "browser"] {
         let before = worker(machine, kind);
         measure(&format!("{kind} killed, confirmed again"), || {
@@ -58,7 +74,7 @@ fn whatever_is_killed_the_tv_plays_on(house: &House) {
             wait_other_worker(machine, kind, &before);
             wait_confirmed(machine);
         });
-        house.plays_on(1);
+        house.plays_on(loads);
     }
     for whom in ["$(systemctl show -P MainPID dashboard-cast.service)", "slice"] {
         let before = daemon(machine);
@@ -70,13 +86,13 @@ fn whatever_is_killed_the_tv_plays_on(house: &House) {
             wait_other_daemon(machine, &before);
             wait_confirmed(machine);
         });
-        house.plays_on(1);
+        house.plays_on(loads);
     }
     // Killed with the slice, it is there again as well, and follows what goes on.
     machine.wait("unit of the cast", &format!("systemctl is-active {UNIT}"), |said| {
         (said.out.trim() == "active").then_some(())
     });
-    house.plays_on(1);
+    house.plays_on(loads);
 }
 
 /// Asks for the TV's playlist all the while that something happens. Returns the longest time for which
@@ -111,6 +127,7 @@ fn longest_silence(house: &House, happens: impl FnOnce()) -> Duration {
 
 fn a_restart_is_nothing_to_the_tv(house: &House) {
     let machine = &house.machine;
+    let loads = cast(house);
     let before = daemon(machine);
     let silence = longest_silence(house, || {
         measure("restarted, confirmed again", || {
@@ -118,7 +135,7 @@ fn a_restart_is_nothing_to_the_tv(house: &House) {
             wait_other_daemon(machine, &before);
             wait_confirmed(machine);
         });
-        house.plays_on(1);
+        house.plays_on(loads);
     });
     eprintln!("    longest time without an answer: {silence:.0?}");
     // The floor is a second, on a machine that has time.
@@ -129,15 +146,17 @@ fn a_restart_is_nothing_to_the_tv(house: &House) {
 
 fn an_upgrade_is_nothing_to_the_tv(house: &House) {
     let machine = &house.machine;
+    let loads = cast(house);
     let before = daemon(machine);
     machine.do_("apt-get install -q -y --reinstall /root/dashboard-cast.deb");
     wait_other_daemon(machine, &before);
     wait_confirmed(machine);
-    house.plays_on(1);
+    house.plays_on(loads);
 }
 
 fn a_stopped_unit_leaves_the_tv(house: &House) {
     let machine = &house.machine;
+    cast(house);
     machine.do_(&format!("systemctl stop {UNIT}"));
     house.tv.wait_until("the TV's own screen", |stats| stats.app.as_deref() == Some(BACKDROP));
     wait_no_workers(machine);
@@ -147,6 +166,10 @@ fn a_stopped_unit_leaves_the_tv(house: &House) {
 fn a_timer_starts_a_cast(house: &House) {
     let machine = &house.machine;
     let timer = "/etc/systemd/system/dashboard-cast@wall.timer";
+    configure(house);
+    let _afterwards = machine.afterwards(format!(
+        "systemctl stop dashboard-cast@wall.timer; rm {timer}; systemctl daemon-reload"
+    ));
     machine.write(timer, "[Timer]\nOnActiveSec=1s\nAccuracySec=100ms\n");
     machine.do_("systemctl daemon-reload && systemctl start dashboard-cast@wall.timer");
     house.tv.wait_until_playing();
@@ -155,7 +178,6 @@ fn a_timer_starts_a_cast(house: &House) {
     machine.wait("end of the unit", &format!("systemctl is-active {UNIT}"), |said| {
         (said.out.trim() == "inactive").then_some(())
     });
-    machine.do_(&format!("systemctl stop dashboard-cast@wall.timer && rm {timer}"));
 }
 
 fn a_real_page_comes_to_the_tv(house: &House) {
@@ -166,6 +188,7 @@ fn a_real_page_comes_to_the_tv(house: &House) {
         return eprintln!("    Debian 13 has no netdata");
     }
     let loads = house.tv.stats().loads;
+    let _afterwards = machine.afterwards("dashboard-cast stop --all");
     machine.do_(&format!("curl -sS --fail-with-body -d '{{\"url\": \"{NETDATA}\", \"device\": \"Wall\"}}' http://127.0.0.1:8000/start"));
     wait_for("netdata on the TV", PATIENCE, || {
         let stats = house.tv.stats();
@@ -174,5 +197,4 @@ fn a_real_page_comes_to_the_tv(house: &House) {
     });
     wait_confirmed(machine);
     house.plays_on(loads + 1);
-    machine.do_("dashboard-cast stop --all");
 }

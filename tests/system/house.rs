@@ -69,6 +69,16 @@ impl House {
         self.machine.write("/etc/dashboard-cast/conf.d/50-house.toml", &config);
     }
 
+    /// As it is before the first session: for what comes after a test that failed.
+    pub(crate) fn tidy(&self) {
+        self.configure("");
+        self.machine.run(
+            "systemctl reset-failed 'dashboard-cast*'; \
+             systemctl stop 'dashboard-cast@*.service'; \
+             systemctl restart dashboard-cast.service && dashboard-cast stop --all",
+        );
+    }
+
     /// Waits until the TV has shown new pictures, and checks that its player never saw an error and was
     /// never started again: `loads` is how often it was told what to play.
     #[track_caller]
@@ -138,6 +148,15 @@ pub(crate) fn json(said: &Said) -> Option<Value> {
 /// The one session as HTTP tells of it.
 pub(crate) fn session(machine: &Machine) -> Option<Value> {
     json(&machine.run("curl -sS http://127.0.0.1:8000/sessions"))?["sessions"].get(0).cloned()
+}
+
+/// The one session, which is started where there is none.
+#[track_caller]
+pub(crate) fn some_session(machine: &Machine) -> Value {
+    if session(machine).is_none() {
+        machine.do_(&format!("dashboard-cast start {SAMPLE} --device none"));
+    }
+    wait_live(machine)
 }
 
 #[track_caller]

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -78,6 +79,11 @@ impl Machine {
         said.out
     }
 
+    /// Runs a command as root when what is returned is dropped, also when the test fails before.
+    pub(crate) fn afterwards(&self, command: impl Into<String>) -> Afterwards<'_> {
+        Afterwards { machine: self, command: command.into() }
+    }
+
     /// Runs a command as this user.
     pub(crate) fn run_as(&self, user: &str, command: &str) -> Said {
         let quoted = command.replace('\'', r"'\''");
@@ -129,6 +135,24 @@ impl Drop for Machine {
         let _ = kill_process(self.leader, Signal::KILL);
         let _ = self.nspawn.wait();
         let _ = fs::remove_dir_all(&self.tree);
+    }
+}
+
+/// What puts a machine in order again.
+#[derive(Debug)]
+pub(crate) struct Afterwards<'a> {
+    machine: &'a Machine,
+    command: String,
+}
+
+impl Drop for Afterwards<'_> {
+    fn drop(&mut self) {
+        let said = self.machine.run(&self.command);
+        match thread::panicking() {
+            true if !said.success => eprintln!("afterwards: {}\n{}", self.command, said.err),
+            true => {}
+            false => assert!(said.success, "{}\n{}{}", self.command, said.out, said.err),
+        }
     }
 }
 

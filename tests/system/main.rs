@@ -58,6 +58,7 @@ fn live(suite: &'static str) {
             if !holds {
                 eprintln!("{}", house.machine.journal());
                 wrong.push(*name);
+                house.tidy();
             }
         }
         assert!(wrong.is_empty(), "on {suite}: {}", wrong.join(", "));

@@ -6,8 +6,8 @@ use tungstenite::Message;
 use crate::{
     Fact,
     house::{
-        House, SAMPLE, daemon, session, wait_live, wait_no_workers, wait_other_daemon,
-        wait_other_worker, worker, workers,
+        House, SAMPLE, daemon, session, some_session, wait_live, wait_no_workers,
+        wait_other_daemon, wait_other_worker, worker, workers,
     },
     machine::{Machine, PATIENCE},
     support::wait::wait_for,
@@ -111,7 +111,7 @@ fn root_casts_in_sandboxes(house: &House) {
 
 fn the_log_tells_it(house: &House) {
     let machine = &house.machine;
-    let id = session(machine).expect("a session")["session_id"].as_str().expect("an id").to_owned();
+    let id = some_session(machine)["session_id"].as_str().expect("an id").to_owned();
     let told = machine.do_(&format!("journalctl --no-pager -o cat SESSION={id}"));
     assert!(told.contains(&format!("{id}: session starts")), "{told}");
     let explained = machine.do_(&format!("journalctl --no-pager -x SESSION={id}"));
@@ -128,6 +128,7 @@ fn newest(machine: &Machine) -> u64 {
 
 fn what_is_killed_comes_back(house: &House) {
     let machine = &house.machine;
+    some_session(machine);
     for kind in ["encoder", "browser"] {
         let before = worker(machine, kind);
         machine.do_(&format!("kill -9 {before}"));
@@ -146,8 +147,7 @@ fn what_is_killed_comes_back(house: &House) {
 
 fn what_hangs_is_ended(house: &House) {
     let machine = &house.machine;
-    machine.do_(&format!("dashboard-cast start {SAMPLE}"));
-    wait_live(machine);
+    some_session(machine);
     let encoder = worker(machine, "encoder");
     machine.do_(&format!("kill -STOP {encoder}"));
     wait_other_worker(machine, "encoder", &encoder);
@@ -172,6 +172,10 @@ SocketBindDeny=
 fn chromium_says_that_its_sandbox_is_on(house: &House) {
     let machine = &house.machine;
     let drop_in = "/etc/systemd/system/dashboard-cast-browser@probe.service.d";
+    let afterwards = machine.afterwards(format!(
+        "systemctl stop dashboard-cast-browser@probe.service; rm -r {drop_in}; \
+         systemctl daemon-reload"
+    ));
     machine.write(&format!("{drop_in}/probe.conf"), PROBE);
     machine.do_("systemctl daemon-reload && systemctl start dashboard-cast-browser@probe.service");
     let words = house.within(|| {
@@ -180,10 +184,7 @@ fn chromium_says_that_its_sandbox_is_on(house: &House) {
             words.contains("sandboxed.").then_some(words)
         })
     });
-    machine.do_(&format!(
-        "systemctl stop dashboard-cast-browser@probe.service && rm -r {drop_in} && \
-         systemctl daemon-reload"
-    ));
+    drop(afterwards);
     eprintln!("    {words}");
     for fact in [
         "Layer 1 Sandbox Namespace",

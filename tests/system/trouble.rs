@@ -2,8 +2,8 @@
 
 use crate::{
     Fact,
-    house::{House, SAMPLE, daemon, json, session, wait_live, wait_other_daemon},
-    machine::Machine,
+    house::{House, SAMPLE, daemon, json, session, some_session, wait_other_daemon},
+    machine::{Afterwards, Machine},
 };
 
 pub(crate) const FACTS: &[Fact] = &[
@@ -17,14 +17,25 @@ pub(crate) const FACTS: &[Fact] = &[
     ("killed at each step of its start it comes up", killed_while_it_starts),
 ];
 
+const HEALTH: &str = "curl -sS http://127.0.0.1:8000/health";
 const FILE: &str = "/etc/dashboard-cast/conf.d/60-test.toml";
+const BAD: &str = "[sessions]\nmost = \"many\"\n";
+
+/// Takes the bad configuration away, in the end.
+fn configured_again(machine: &Machine) -> Afterwards<'_> {
+    machine.afterwards(format!(
+        "rm {FILE}; systemctl reset-failed dashboard-cast.service; \
+         systemctl restart dashboard-cast.socket dashboard-cast.service"
+    ))
+}
 
 fn a_bad_configuration_is_refused(house: &House) {
     let machine = &house.machine;
     machine.do_("systemctl start dashboard-cast.service");
+    let _afterwards = configured_again(machine);
     machine.write(FILE, "[sessions]\nmost = 9\n");
     machine.do_("systemctl reload dashboard-cast.service");
-    machine.write(FILE, "[sessions]\nmost = \"many\"\n");
+    machine.write(FILE, BAD);
     let said = machine.run("systemctl reload dashboard-cast.service");
     assert!(!said.success, "{said:?}");
     let said = machine.run("dashboard-cast reload");
@@ -34,13 +45,14 @@ fn a_bad_configuration_is_refused(house: &House) {
 
 fn a_bad_configuration_at_the_start(house: &House) {
     let machine = &house.machine;
+    let afterwards = configured_again(machine);
+    machine.write(FILE, BAD);
     let cursor = cursor(machine);
     assert!(!machine.run("systemctl restart dashboard-cast.service").success);
     let said = since(machine, &cursor);
     assert_eq!(said.matches("60-test.toml:2").count(), 1, "{said}");
-    machine.do_(&format!("rm {FILE}"));
-    machine.do_("systemctl restart dashboard-cast.service");
-    assert!(machine.run("curl -sS http://127.0.0.1:8000/health").success);
+    drop(afterwards);
+    assert!(machine.run(HEALTH).success);
 }
 
 /// Where the journal is now.
@@ -59,8 +71,7 @@ fn since(machine: &Machine, cursor: &str) -> String {
 
 fn what_runs_outlives_others(house: &House) {
     let machine = &house.machine;
-    machine.do_(&format!("dashboard-cast start {SAMPLE}"));
-    let before = wait_live(machine);
+    let before = some_session(machine);
     let process = daemon(machine);
     machine.do_("systemctl daemon-reload");
     machine.do_("systemctl restart systemd-journald.service");
@@ -79,35 +90,38 @@ fn what_runs_outlives_others(house: &House) {
 
 /// Starts a session and waits until it says why its page is not there.
 fn problem(machine: &Machine, word: &str) -> String {
+    let _afterwards = machine.afterwards("dashboard-cast stop --all");
     machine.do_(&format!("dashboard-cast start {SAMPLE}"));
-    let problem = machine.wait("problem", "curl -sS http://127.0.0.1:8000/health", |said| {
+    machine.wait("problem", HEALTH, |said| {
         let problem = json(said)?["problems"].get(0)?.as_str()?.to_owned();
         problem.contains(word).then_some(problem)
-    });
-    machine.do_("dashboard-cast stop --all");
-    problem
+    })
 }
 
 fn without_chromium(house: &House) {
     let machine = &house.machine;
+    let _afterwards = machine.afterwards("mv /usr/bin/chromium.off /usr/bin/chromium");
     machine.do_("mv /usr/bin/chromium /usr/bin/chromium.off");
     let said = problem(machine, "Chromium");
-    machine.do_("mv /usr/bin/chromium.off /usr/bin/chromium");
     assert!(said.contains("apt install chromium"), "{said}");
 }
 
 fn without_user_namespaces(house: &House) {
     let machine = &house.machine;
     let drop_in = "/etc/systemd/system/dashboard-cast-browser@.service.d";
+    let _afterwards = machine.afterwards(format!("rm -r {drop_in} && systemctl daemon-reload"));
     machine.write(&format!("{drop_in}/test.conf"), "[Service]\nRestrictNamespaces=yes\n");
     machine.do_("systemctl daemon-reload");
     let said = problem(machine, "sandbox");
-    machine.do_(&format!("rm -r {drop_in} && systemctl daemon-reload"));
     assert!(said.contains("nesting=1") && said.contains("sysctl"), "{said}");
 }
 
 fn a_taken_port_is_said(house: &House) {
     let machine = &house.machine;
+    let _afterwards = machine.afterwards(
+        "systemctl stop squatter.service; \
+         systemctl start dashboard-cast.socket dashboard-cast.service",
+    );
     machine.do_("systemctl stop dashboard-cast.service dashboard-cast.socket");
     machine.do_("systemd-run --unit=squatter systemd-socket-activate --listen=8000 /bin/cat");
     machine.wait("taken port", "ss -Hltn 'sport = :8000'", |said| {
@@ -116,42 +130,43 @@ fn a_taken_port_is_said(house: &House) {
     assert!(!machine.run("systemctl start dashboard-cast.socket").success);
     let said = machine.do_("journalctl --no-pager -o cat -u dashboard-cast.socket -n 20");
     assert!(said.contains("Address already in use"), "{said}");
-    machine.do_("systemctl stop squatter.service");
-    machine.do_("systemctl start dashboard-cast.socket dashboard-cast.service");
 }
 
 /// A full disk, and a disk that can only be read.
 fn without_a_place_for_its_state(house: &House) {
     let machine = &house.machine;
     house.configure("");
-    machine.do_("systemctl stop dashboard-cast.service");
     let directory = "/var/lib/dashboard-cast";
-    for (mount, word) in [
-        (
-            format!(
-                "mount -t tmpfs -o size=4k,uid=dashboard-cast,mode=700 none {directory} && \
-                  dd if=/dev/zero of={directory}/filler bs=4k count=1"
-            ),
-            "No space left",
-        ),
-        (
-            format!("mount --bind {directory} {directory} && mount -o remount,bind,ro {directory}"),
-            "Read-only",
-        ),
-    ] {
+    let full = format!(
+        "mount -t tmpfs -o size=4k,uid=dashboard-cast,mode=700 none {directory} && \
+         dd if=/dev/zero of={directory}/filler bs=4k count=1"
+    );
+    let read_only =
+        format!("mount --bind {directory} {directory} && mount -o remount,bind,ro {directory}");
+    for (mount, word) in [(full, "No space left"), (read_only, "Read-only")] {
+        machine.do_("systemctl stop dashboard-cast.service");
+        let afterwards = machine.afterwards(format!(
+            "dashboard-cast stop --all; systemctl stop dashboard-cast.service; \
+             systemctl reset-failed dashboard-cast.service; umount {directory} && \
+             systemctl start dashboard-cast.socket dashboard-cast.service"
+        ));
         machine.do_(&mount);
         let cursor = cursor(machine);
         machine.do_("systemctl start dashboard-cast.service");
-        let start = format!("dashboard-cast start {SAMPLE} --device Wall");
-        let said = machine.run(&start);
-        assert!(said.success, "{said:?}");
+        machine.do_(&format!("dashboard-cast start {SAMPLE} --device Wall"));
         house.tv.wait_until_playing();
+        machine.wait("word of what is not kept", HEALTH, |said| {
+            let health = json(said)?;
+            let problem = health["problems"].get(0)?.as_str()?;
+            let is_said = problem.contains(directory) && problem.contains(word);
+            (health["status"] == "degraded" && is_said).then_some(())
+        });
         let said = since(machine, &cursor);
         assert!(said.contains(word), "{said}");
-        machine.do_("dashboard-cast stop --all");
-        machine.do_(&format!("systemctl stop dashboard-cast.service && umount {directory}"));
+        drop(afterwards);
+        let health = json(&machine.run(HEALTH)).expect("an answer");
+        assert_eq!(health["status"], "healthy", "{health}");
     }
-    machine.do_("systemctl start dashboard-cast.service");
 }
 
 fn killed_while_it_starts(house: &House) {
