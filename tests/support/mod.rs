@@ -11,6 +11,7 @@ pub(crate) mod pages;
 pub(crate) mod players;
 pub(crate) mod playlist;
 pub(crate) mod processes;
+pub(crate) mod rig;
 pub(crate) mod stage;
 pub(crate) mod tv;
 pub(crate) mod wait;
