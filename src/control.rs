@@ -11,6 +11,7 @@ use crate::{
     cast::Device,
     config::SettingsError,
     error::sentence,
+    gpu::GpuView,
     ids::SessionId,
     session::{
         Health, NavigateError, PictureError, Snapshot, StartError, StartRequest, Stopped,
@@ -73,6 +74,9 @@ pub trait Core: Send + Sync + 'static {
     /// The TVs, by name.
     fn devices(&self) -> Vec<Device>;
 
+    /// What could encode in hardware, best first.
+    fn gpus(&self) -> Vec<GpuView>;
+
     /// Tells from now on when what the other methods answer may have changed.
     fn changes(&self) -> Changes;
 }
@@ -133,6 +137,8 @@ pub struct Changes {
     pub sessions: watch::Receiver<()>,
     /// A TV came, went, or is not as it was.
     pub devices: watch::Receiver<()>,
+    /// A GPU came, went, or does not do what it did.
+    pub gpus: watch::Receiver<()>,
 }
 
 impl Changes {
@@ -142,6 +148,7 @@ impl Changes {
         tokio::select! {
             Ok(()) = self.sessions.changed() => {}
             Ok(()) = self.devices.changed() => {}
+            Ok(()) = self.gpus.changed() => {}
             else => std::future::pending().await,
         }
     }
@@ -156,6 +163,7 @@ pub struct HealthReport {
     pub active_streams: usize,
     pub cast_device: Availability,
     pub hardware_acceleration: Acceleration,
+    pub gpus: Vec<GpuView>,
     /// What is wrong, a sentence each. Empty when all is well.
     pub problems: Vec<String>,
     pub version: &'static str,
@@ -220,6 +228,7 @@ impl HealthReport {
                 encoder: health.encoder,
                 reason: health.encoder_reason,
             },
+            gpus: core.gpus(),
             problems: health.problems,
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -1,7 +1,8 @@
 //! Adapter: what outlives the daemon, as files in its state directory.
 //!
 //! `sessions.json` holds what is wanted on which TV. It has the secrets of their pages, so it is for
-//! the daemon's user only. `tvs.json` holds what is remembered of each TV. A file is replaced as a
+//! the daemon's user only. `tvs.json` holds what is remembered of each TV, `encoders.json` which encoders
+//! worked. A file is replaced as a
 //! whole: after a crash it is the old one or the new one.
 
 use std::{
@@ -17,11 +18,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     ids::{DeviceId, SessionId},
-    session::{Order, cast::Memory, ports::Keeper},
+    session::{Order, Proof, cast::Memory, ports::Keeper},
 };
 
 const SESSIONS: &str = "sessions.json";
 const TVS: &str = "tvs.json";
+const ENCODERS: &str = "encoders.json";
 const LOCK: &str = "lock";
 
 /// The files of one state directory. Each change is written before it counts.
@@ -39,6 +41,7 @@ pub struct Files {
 struct Kept {
     sessions: Vec<Order>,
     tvs: BTreeMap<DeviceId, Memory>,
+    proofs: BTreeMap<String, Proof>,
 }
 
 impl Files {
@@ -57,8 +60,11 @@ impl Files {
             ),
             TryLockError::Error(error) => error,
         })?;
-        let kept =
-            Kept { sessions: read(&directory.join(SESSIONS))?, tvs: read(&directory.join(TVS))? };
+        let kept = Kept {
+            sessions: read(&directory.join(SESSIONS))?,
+            tvs: read(&directory.join(TVS))?,
+            proofs: read(&directory.join(ENCODERS))?,
+        };
         Ok(Self { directory, kept: Mutex::new(kept), refused: Mutex::default(), _lock: lock })
     }
 
@@ -166,6 +172,20 @@ impl Keeper for Files {
         }
         self.write(SESSIONS, &sessions)?;
         kept.sessions = sessions;
+        Ok(())
+    }
+
+    fn proofs(&self) -> BTreeMap<String, Proof> {
+        self.lock().proofs.clone()
+    }
+
+    fn keep_proofs(&self, proofs: &BTreeMap<String, Proof>) -> io::Result<()> {
+        let mut kept = self.lock();
+        if kept.proofs == *proofs {
+            return Ok(());
+        }
+        self.write(ENCODERS, proofs)?;
+        kept.proofs.clone_from(proofs);
         Ok(())
     }
 }

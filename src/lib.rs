@@ -11,6 +11,7 @@
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
+pub mod access;
 pub mod activity;
 pub mod cast;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod daemon;
 pub mod dbus;
 pub mod encode;
 mod error;
+pub mod gpu;
 pub mod http;
 pub mod ids;
 pub mod keep;

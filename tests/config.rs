@@ -12,7 +12,9 @@ use std::{
 
 use dashboard_cast::{
     cli,
-    config::{Cast, Config, ConfigError, Fragment, Loaded, OnBusy, Problem, locate, read_files},
+    config::{
+        Cast, Config, ConfigError, Fragment, GpuChoice, Loaded, OnBusy, Problem, locate, read_files,
+    },
     media::{Audio, Quality},
 };
 use proptest::prelude::*;
@@ -80,7 +82,8 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
             "usr/lib/dashboard-cast/conf.d/90-unset.toml",
         ]
     );
-    let Config { http, sessions, pages, stream, browser, devices, service, casts } = loaded.config;
+    let Config { http, sessions, pages, stream, browser, encoder, devices, service, casts } =
+        loaded.config;
     assert!(casts.is_empty());
     assert_eq!(http.listen.to_string(), "0.0.0.0:8000");
     assert_eq!(sessions.most, 4, "hidden files and back-ups are not read");
@@ -90,6 +93,7 @@ fn drop_ins_of_all_directories_apply_in_the_order_of_their_names() {
     assert_eq!(pages.accept_certificates_of, ["https://nas.lan"]);
     assert_eq!(stream.memory, 32 << 20);
     assert_eq!(browser.program, None, "an empty path takes back an earlier one");
+    assert_eq!(encoder.gpu, GpuChoice::Auto);
     let fixed: Vec<String> = devices.fixed.iter().map(ToString::to_string).collect();
     assert_eq!(fixed, ["kitchen=192.168.1.21", "tv.lan:8010"]);
     assert_eq!(devices.default.as_deref(), Some("kitchen"));

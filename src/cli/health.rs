@@ -45,7 +45,10 @@ fn text(facts: &Map<String, Value>, screen: Screen) -> String {
 
 /// A fact a line, those of a part below its name.
 fn write(text: &mut String, name: &str, value: &Value, depth: usize, screen: Screen) {
-    let (indent, name) = ("  ".repeat(depth), name.replace('_', " "));
+    // Names of things, such as h264_qsv, stay as they are.
+    let is_thing = name.contains(|c: char| c.is_ascii_digit());
+    let name = if is_thing { name.to_owned() } else { name.replace('_', " ") };
+    let indent = "  ".repeat(depth);
     let width = NAMES.saturating_sub(indent.len());
     match value {
         Value::Object(part) => {
@@ -55,6 +58,12 @@ fn write(text: &mut String, name: &str, value: &Value, depth: usize, screen: Scr
             }
         }
         Value::Array(values) if values.is_empty() => {}
+        // Each is told apart by what it begins with.
+        Value::Array(values) if values.iter().all(Value::is_object) => {
+            for value in values {
+                write(text, &name, value, depth, screen);
+            }
+        }
         Value::Array(values) => {
             text.push_str(&format!("{indent}{name}\n"));
             for value in values {
@@ -101,12 +110,18 @@ mod tests {
         let facts = json!({
             "status": "degraded", "active_streams": 2, "problems": ["TV Hall: off"],
             "hardware_acceleration": {"encoder": "libx264", "quicksync_available": false},
+            "gpus": [{"node": "/dev/dri/renderD128", "encoders": {"h264_qsv": {"works": false}}}],
         });
         let expected = "\
 status                 degraded
 problems
   TV Hall: off
 active streams         2
+gpus
+  encoders
+    h264_qsv
+      works            no
+  node                 /dev/dri/renderD128
 hardware acceleration
   encoder              libx264
   quicksync available  no

@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod exit;
 mod generate;
+mod gpu;
 mod health;
 mod page;
 mod reload;
@@ -62,6 +63,8 @@ enum Verb {
     ReloadPage(page::ReloadArguments),
     /// Says whether all is well; when not, it fails.
     Health(health::Arguments),
+    /// Lists the GPUs' nodes, who owns them, and whether encoders may open them.
+    GpuGroups(gpu::Arguments),
     /// Has the service read its configuration again, and lists what changed.
     Reload(reload::Arguments),
     /// Checks or shows the configuration.
@@ -76,6 +79,9 @@ enum Verb {
         #[command(subcommand)]
         what: generate::What,
     },
+    /// Lets encoders open the GPUs' nodes; started before an encoder by its unit.
+    #[command(hide = true)]
+    GpuAccess,
     /// Runs one part of a session; started by the daemon.
     #[command(hide = true)]
     Worker {
@@ -113,6 +119,11 @@ fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
         Verb::Navigate(arguments) => ask(page::navigate(bus, arguments)),
         Verb::ReloadPage(arguments) => ask(page::reload(bus, arguments)),
         Verb::Health(arguments) => ask(health::run(bus, arguments)),
+        Verb::GpuGroups(arguments) => gpu::groups(&arguments),
+        Verb::GpuAccess => {
+            gpu::grant();
+            Ok(())
+        }
         Verb::Reload(arguments) => ask(reload::run(bus, arguments)),
         Verb::Config(arguments) => config::run(&arguments),
         Verb::Demo(arguments) => demo::run(arguments),
@@ -145,9 +156,11 @@ fn start_log(verb: &Verb) {
     let usual = match verb {
         // Who asks for TVs is told which there are in the answer.
         Verb::Devices(arguments) if arguments.searches() => "warn",
-        Verb::Config(_) | Verb::Daemon(_) | Verb::Demo(_) | Verb::Worker { .. } => {
-            "warn,dashboard_cast=info"
-        }
+        Verb::Config(_)
+        | Verb::Daemon(_)
+        | Verb::Demo(_)
+        | Verb::GpuAccess
+        | Verb::Worker { .. } => "warn,dashboard_cast=info",
         // What the library of the bus warns about ends as an error, which is said.
         _ => "error",
     };

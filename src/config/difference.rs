@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, fmt};
 
-use super::sections::{Browser, Config, Devices, Http, Pages, Service, Sessions, Stream};
+use super::sections::{Browser, Config, Devices, Encoder, Http, Pages, Service, Sessions, Stream};
 
 /// A key whose value has changed. Its text is a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +47,12 @@ impl Config {
             pages: Pages { allow, allow_link_local, accept_certificates_of, timeout },
             stream: Stream { window, memory },
             browser: Browser { program },
+            encoder: Encoder { gpu },
             devices: Devices { discover, fixed, default },
             service: Service { idle_exit },
             casts,
         } = self;
-        let Self { http, sessions, pages, stream, browser, devices, service, .. } = next;
+        let Self { http, sessions, pages, stream, browser, encoder, devices, service, .. } = next;
         let keys = [
             ("http.listen", *listen == http.listen, Counts::AfterRestart),
             ("http.token-file", *token_file == http.token_file, Counts::Now),
@@ -79,6 +80,7 @@ impl Config {
             ("stream.window", *window == stream.window, Counts::ForNewSessions),
             ("stream.memory", *memory == stream.memory, Counts::ForNewSessions),
             ("browser.program", *program == browser.program, Counts::ForNewBrowsers),
+            ("encoder.gpu", *gpu == encoder.gpu, Counts::Now),
             ("devices.discover", *discover == devices.discover, Counts::Now),
             ("devices.static", *fixed == devices.fixed, Counts::Now),
             ("devices.default", *default == devices.default, Counts::Now),
@@ -101,7 +103,7 @@ mod tests {
     use super::{super::Fragment, *};
 
     /// Every key with another value than the default one, and when that counts.
-    const TABLE: [(&str, &str, &str, Counts); 18] = [
+    const TABLE: [(&str, &str, &str, Counts); 19] = [
         ("http", "listen", "\"0.0.0.0:81\"", Counts::AfterRestart),
         ("http", "token-file", "\"/etc/token\"", Counts::Now),
         ("http", "loopback-needs-token", "true", Counts::Now),
@@ -116,6 +118,7 @@ mod tests {
         ("stream", "window", "\"20s\"", Counts::ForNewSessions),
         ("stream", "memory", "\"9MiB\"", Counts::ForNewSessions),
         ("browser", "program", "\"/usr/bin/chromium\"", Counts::ForNewBrowsers),
+        ("encoder", "gpu", "\"none\"", Counts::Now),
         ("devices", "discover", "false", Counts::Now),
         ("devices", "static", "[\"10.0.0.1\"]", Counts::Now),
         ("devices", "default", "\"hall\"", Counts::Now),

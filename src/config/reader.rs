@@ -22,6 +22,7 @@ use super::{
     devices::StaticDevice,
     document::{Documents, Entries, Entry, Key},
     fragments::Fragment,
+    gpu::GpuChoice,
     pages::{AllowedPage, HttpsOrigin},
     problem::{ConfigError, Place, Problem, Warning},
     sections::Config,
@@ -97,6 +98,7 @@ macro_rules! written_as_text {
 }
 
 written_as_text! {
+    GpuChoice: "\"auto\", \"none\", a place such as \"pci:0000:00:02.0\" or a node such as \"/dev/dri/renderD128\"",
     SocketAddr: "an address and a port such as \"127.0.0.1:8000\"",
     Quality: "\"1080p\", \"720p\" or \"low-latency\"",
     Audio: "\"silent\" or \"none\"",

@@ -8,6 +8,7 @@ use std::{
 use super::{
     casts::Cast,
     devices::StaticDevice,
+    gpu::GpuChoice,
     pages::{AllowedPage, HttpsOrigin},
     reader::Reader,
     value::{ByteSize, TimeSpan},
@@ -25,6 +26,7 @@ pub struct Config {
     pub pages: Pages,
     pub stream: Stream,
     pub browser: Browser,
+    pub encoder: Encoder,
     pub devices: Devices,
     pub service: Service,
     /// `[casts.NAME]`: what can be started by its name.
@@ -84,6 +86,13 @@ pub struct Stream {
 pub struct Browser {
     /// Chromium's program. Default: none, it is searched for.
     pub program: Option<PathBuf>,
+}
+
+/// `[encoder]`: what encodes the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoder {
+    /// Which GPU. Default: the best that works.
+    pub gpu: GpuChoice,
 }
 
 /// `[devices]`: the TVs.
@@ -164,6 +173,7 @@ impl Config {
             pages: Pages::read(reader),
             stream: Stream::read(reader),
             browser: Browser::read(reader),
+            encoder: Encoder::read(reader),
             devices: Devices::read(reader),
             service: Service::read(reader),
             casts: casts(reader),
@@ -248,6 +258,13 @@ impl Browser {
     fn read(reader: &mut Reader<'_>) -> Self {
         let (mut section, default) = (reader.section("browser"), Self::default());
         Self { program: section.path("program", default.program) }
+    }
+}
+
+impl Encoder {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let (mut section, default) = (reader.section("encoder"), Self::default());
+        Self { gpu: section.value("gpu", default.gpu) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{casts, reload::Reloader, state::State};
 use crate::{
     cast::{ChooseError, Device, Devices},
     control::{Changes, Core, ReloadError},
-    encode::BACKENDS,
+    gpu::{GpuView, Gpus},
     http::{Live, Media},
     ids::SessionId,
     package::{Library, Shelf},
@@ -27,6 +27,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) devices: Arc<Devices>,
+    pub(super) gpus: Arc<Gpus>,
     pub(super) reloader: Reloader,
     pub(super) state: State,
 }
@@ -138,13 +139,14 @@ impl Core for Parts {
     fn health(&self) -> Health {
         let sessions = self.registry.sessions();
         let problems = sessions.iter().filter_map(problem).chain(self.state.problem()).collect();
+        let best = self.gpus.best();
         // What runs is the best answer; else what a session would try first.
         let running = sessions.iter().rev().find_map(|session| session.stream.as_ref());
-        let encoder = running.map_or(BACKENDS[0].name(), |stream| &stream.encoder).to_owned();
+        let encoder = running.map(|stream| stream.encoder.clone());
         Health {
-            encoder: Some(encoder),
-            quicksync_available: false,
-            encoder_reason: Some("this version encodes in software only".to_owned()),
+            encoder: Some(encoder.unwrap_or_else(|| best.encoder.to_owned())),
+            quicksync_available: best.quicksync,
+            encoder_reason: best.reason,
             cast_device_available: self.can_reach_a_tv(),
             problems,
         }
@@ -154,8 +156,16 @@ impl Core for Parts {
         self.devices.snapshot()
     }
 
+    fn gpus(&self) -> Vec<GpuView> {
+        self.gpus.views().to_vec()
+    }
+
     fn changes(&self) -> Changes {
-        Changes { sessions: self.registry.changes(), devices: self.devices.changes() }
+        Changes {
+            sessions: self.registry.changes(),
+            devices: self.devices.changes(),
+            gpus: self.gpus.changes(),
+        }
     }
 }
 

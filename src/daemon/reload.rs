@@ -11,6 +11,7 @@ use crate::{
     cast::Devices,
     config::{Cast, Config, PagePolicy, Settings, Source},
     control::ReloadError,
+    gpu::Gpus,
     http::Access,
     package::Library,
     session::{Defaults, Registry, Rules, ports::BrowserSettings},
@@ -25,6 +26,7 @@ pub(super) struct Concerned {
     pub(super) library: Arc<Library>,
     pub(super) access: Arc<Access>,
     pub(super) browsers: Browsers,
+    pub(super) gpus: Arc<Gpus>,
     /// After which time of quiet the daemon ends.
     pub(super) idle_exit: watch::Sender<Option<Duration>>,
     /// Where the server listens, whatever is configured by now.
@@ -93,6 +95,7 @@ impl Concerned {
         self.library.set_room(config.stream.window, config.stream.memory);
         self.browsers.set(browser_settings(config));
         self.devices.configure(&config.devices);
+        self.gpus.choose(config.encoder.gpu.clone());
         self.idle_exit.send_replace(config.service.idle_exit);
     }
 }

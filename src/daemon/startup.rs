@@ -22,7 +22,9 @@ use crate::{
     config::{Settings, Source},
     control::Core,
     dbus::{Bus, BusError, Seat, Service},
+    encode,
     error::sentence,
+    gpu::Gpus,
     http::{self, Access, App, Limits},
     package::Library,
     session::{Outside, Registry, Snapshot, StartError, StartRequest, ports::Workers},
@@ -143,8 +145,18 @@ impl Daemon {
         // It goes on by itself: what it finds, and whether it can, is nothing to wait for.
         let devices = Arc::new(Devices::new(&config.devices));
         let discovery = Discovery::start(&devices);
+        let libav = encode::libav_version();
+        let gpus = Gpus::start(
+            "/".into(),
+            config.encoder.gpu.clone(),
+            libav,
+            Arc::clone(&workers),
+            keeper.clone(),
+        );
+        let gpus = Arc::new(gpus);
         let outside = Outside {
-            workers,
+            workers: Arc::clone(&workers),
+            encoders: Arc::clone(&gpus) as _,
             streams: Arc::clone(&library) as _,
             tvs: Arc::new(Receivers::new(Arc::clone(&devices))),
             keeper,
@@ -160,11 +172,12 @@ impl Daemon {
             library: Arc::clone(&library),
             access: Arc::clone(&access),
             browsers,
+            gpus: Arc::clone(&gpus),
             idle_exit,
             listen,
         };
         let reloader = Reloader::new(source, settings, concerned);
-        let parts = Arc::new(Parts { registry, devices, reloader, state });
+        let parts = Arc::new(Parts { registry, devices, gpus, reloader, state });
         let activity = Activity::default();
         // The last thing: who calls the name finds everything.
         let present = match seat {

@@ -47,7 +47,7 @@ impl<C: Core> Object for Health<C> {
 #[interface(name = "org.dashboardcast1.Health")]
 impl<C: Core> Health<C> {
     /// The same facts as GET /health, under the same names: status, active_streams, cast_device,
-    /// hardware_acceleration (a dictionary), problems, version. What is not known is left out.
+    /// hardware_acceleration (a dictionary), gpus, problems, version. What is not known is left out.
     #[zbus(out_args("report"))]
     fn check(&self) -> HashMap<String, OwnedVariant> {
         facts(&*self.report())
@@ -70,6 +70,15 @@ impl<C: Core> Health<C> {
     #[zbus(property)]
     fn hardware_acceleration(&self) -> HashMap<String, OwnedVariant> {
         facts(&self.report().hardware_acceleration)
+    }
+
+    /// The GPUs, best first: node (s, its render node), name (s), pci (s), driver (s, the kernel's),
+    /// usable (b, something encodes on it), problem (s, why nothing is tried), and encoders (a{sv}): for
+    /// each, in libavcodec's words, an a{sv} of works (b), rate_control (s), va_driver (s), problem (s) and
+    /// remedy (s). What does not apply is left out.
+    #[zbus(property)]
+    fn gpus(&self) -> Vec<HashMap<String, OwnedVariant>> {
+        self.report().gpus.iter().map(facts).collect()
     }
 
     /// available or unavailable: the TV that is meant when none is named, or any when there is no

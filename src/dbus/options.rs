@@ -98,7 +98,7 @@ fn json(value: &Variant<'_>) -> Option<Value> {
     })
 }
 
-/// A JSON object as `a{sv}`: objects within it are `a{sv}`, lists `as`, whole numbers `t` (`x` below
+/// A JSON object as `a{sv}`: objects within it are `a{sv}`, lists `as` or of objects `aa{sv}`, whole numbers `t` (`x` below
 /// zero), others `d`. What is null is left out.
 pub(super) fn dictionary(object: Map<String, Value>) -> HashMap<String, OwnedVariant> {
     object
@@ -117,6 +117,13 @@ fn variant(value: Value) -> Option<Variant<'static>> {
             (_, _, number) => number?.into(),
         },
         Value::String(value) => text(value).into(),
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            let objects = list.into_iter().filter_map(|value| match value {
+                Value::Object(object) => Some(dictionary(object)),
+                _ => None,
+            });
+            objects.collect::<Vec<_>>().into()
+        }
         Value::Array(list) => {
             let list = Vec::<String>::deserialize(Value::Array(list)).ok()?;
             list.into_iter().map(text).collect::<Vec<_>>().into()

@@ -59,14 +59,17 @@ impl Converter {
             .try_for_each(|rows| self.update_rows(pixels, rows, picture))
     }
 
+    pub(super) fn fails(&self, cause: impl Into<String>) -> ConvertError {
+        ConvertError { size: self.size, cause: cause.into() }
+    }
+
     fn update_rows(
         &self,
         pixels: &[u8],
         rows: Range<u32>,
         picture: &mut Nv12Mut<'_>,
     ) -> Result<(), ConvertError> {
-        let failed = |cause: String| ConvertError { size: self.size, cause };
-        let short = || failed("a buffer is too short".to_owned());
+        let short = || self.fails("a buffer is too short");
         let stride = self.size.width as usize * 4;
         let (from, to) = (rows.start as usize, rows.end as usize);
         let source = pixels.get(from * stride..to * stride).ok_or_else(short)?;
@@ -93,7 +96,7 @@ impl Converter {
             YuvStandardMatrix::Bt709,
             YuvConversionMode::Balanced,
         )
-        .map_err(|error: YuvError| failed(error.to_string()))
+        .map_err(|error: YuvError| self.fails(error.to_string()))
     }
 }
 

@@ -90,6 +90,11 @@ impl Screen {
         self.changed.notify_all();
     }
 
+    /// All of it counts as changed, for somebody who has not seen it.
+    pub fn spoil(&self) {
+        self.lock().damage = Damage::whole(self.size);
+    }
+
     /// Waits for damage. With `after` in the past it only looks.
     pub fn wait(&self, after: Duration) -> Wake {
         let state = self.lock();

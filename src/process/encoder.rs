@@ -1,6 +1,9 @@
 //! The encoder worker: the browser's display, conversion and encoding of one session.
 //!
-//! Three threads: the compositor's, the encoding loop's, and this one, which reads commands.
+//! Three threads: the compositor's, the encoding loop's, and this one, which reads commands. A driver of
+//! a GPU gets one more for itself.
+//!
+//! One that is to prove that an encoder works has no display, and nothing to lose but itself.
 
 use std::{
     io,
@@ -10,13 +13,17 @@ use std::{
 };
 
 use crate::{
-    encode::{self, BACKENDS, EncodeError, Encoder, Output},
+    encode::{self, Lineup, Output},
+    error::sentence,
     media::{FrameClock, MediaTime, Packet, Screen, StreamInfo},
     render::{
         compositor::{self, Compositor},
         picture, slate,
     },
-    session::ports::{EncoderCommand, EncoderEvent, EncoderSpec},
+    session::{
+        Encoding,
+        ports::{EncoderCommand, EncoderEvent, EncoderSpec},
+    },
     systemd::{self, Watchdog},
     worker::{self, wire},
 };
@@ -30,11 +37,36 @@ pub fn run() -> io::Result<()> {
     let daemon = Daemon { connection, watchdog: Watchdog::of_this_process() };
     let mut commands = Commands { daemon: daemon.clone(), assembler: wire::Assembler::default() };
     systemd::ready();
-    let spec = match commands.next()? {
-        Some(EncoderCommand::Configure(spec)) => spec,
-        Some(other) => return Err(io::Error::other(format!("{other:?} came first"))),
-        None => return Ok(()),
-    };
+    match commands.next()? {
+        Some(EncoderCommand::Configure(spec, encodings)) => {
+            produce(&daemon, &mut commands, &spec, encodings)
+        }
+        Some(EncoderCommand::Prove(encoding)) => prove(daemon, &mut commands, encoding),
+        Some(other) => Err(io::Error::other(format!("{other:?} came first"))),
+        None => Ok(()),
+    }
+}
+
+/// Tries an encoding, for as long as the daemon waits for the answer.
+fn prove(daemon: Daemon, commands: &mut Commands, encoding: Encoding) -> io::Result<()> {
+    // It may never come back; this thread hears when the daemon has given it up.
+    thread::Builder::new().name("proof".to_owned()).spawn(move || {
+        daemon.tell(&EncoderEvent::Proven(encode::prove(&encoding)));
+    })?;
+    match commands.next()? {
+        None => Ok(()),
+        Some(other) => Err(io::Error::other(format!("{other:?} came during a proof"))),
+    }
+}
+
+/// Makes a session's pictures.
+fn produce(
+    daemon: &Daemon,
+    commands: &mut Commands,
+    spec: &EncoderSpec,
+    encodings: Vec<Encoding>,
+) -> io::Result<()> {
+    let lineup = Arc::new(Lineup::new(encodings));
     let screen = Arc::new(Screen::new(spec.size));
     let clock = FrameClock::new(MediaTime::now(), spec.frame_rate);
     let to_daemon = daemon.clone();
@@ -47,7 +79,13 @@ pub fn run() -> io::Result<()> {
     let mut encoding = None;
     while let Some(command) = commands.next()? {
         match command {
-            EncoderCommand::Configure(_) => return Err(io::Error::other("configured twice")),
+            EncoderCommand::Configure(..) | EncoderCommand::Prove(_) => {
+                return Err(io::Error::other("configured twice"));
+            }
+            EncoderCommand::Prefer(encodings) => {
+                lineup.set(encodings);
+                continue;
+            }
             EncoderCommand::Display(socket) => {
                 if let Some(socket) = socket {
                     compositor.listen(UnixListener::from(socket));
@@ -63,7 +101,7 @@ pub fn run() -> io::Result<()> {
             },
         }
         if encoding.is_none() {
-            encoding = Some(start_encoding(&daemon, &spec, &screen, clock)?);
+            encoding = Some(start_encoding(daemon, spec, &screen, clock, &lineup)?);
         }
     }
     screen.close();
@@ -81,27 +119,16 @@ fn start_encoding(
     spec: &EncoderSpec,
     screen: &Arc<Screen>,
     clock: FrameClock,
+    lineup: &Arc<Lineup>,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let (mut daemon, spec, screen) = (daemon.clone(), spec.clone(), Arc::clone(screen));
+    let (mut daemon, spec) = (daemon.clone(), spec.clone());
+    let (screen, lineup) = (Arc::clone(screen), Arc::clone(lineup));
     thread::Builder::new().name("encoder".to_owned()).spawn(move || {
-        let result = open(&spec)
-            .and_then(|encoder| encode::run(encoder, &spec, &screen, clock, &mut daemon));
+        let result = encode::run(&lineup, &spec, &screen, clock, &mut daemon);
         if let Err(error) = result {
-            daemon.tell(&EncoderEvent::Failed(error.to_string()));
+            daemon.tell(&EncoderEvent::Failed(sentence(&error)));
         }
     })
-}
-
-/// The first backend that opens.
-fn open(spec: &EncoderSpec) -> Result<Encoder, EncodeError> {
-    let mut failure = None;
-    for backend in BACKENDS {
-        match Encoder::open(backend, spec) {
-            Ok(encoder) => return Ok(encoder),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or(EncodeError::Missing("for H.264")))
 }
 
 /// The daemon, as the threads of this process talk to it.
@@ -123,6 +150,14 @@ impl Daemon {
 }
 
 impl Output for Daemon {
+    fn trying(&mut self, encoding: &Encoding) {
+        self.tell(&EncoderEvent::Trying(encoding.clone()));
+    }
+
+    fn lost(&mut self, encoding: &Encoding, hung: bool, why: String) {
+        self.tell(&EncoderEvent::Lost { encoding: encoding.clone(), hung, why });
+    }
+
     fn opened(&mut self, info: StreamInfo) {
         self.tell(&EncoderEvent::Opened(info));
     }

@@ -1,7 +1,10 @@
 //! What the core asks of the outside, as values: commands to workers, facts from them, and the traits
 //! through which a session reaches its workers, its stream and the disk.
 
-use std::{fmt, io, os::fd::OwnedFd, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, io, os::fd::OwnedFd, path::PathBuf, pin::Pin, sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -14,7 +17,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    Audio, Auth, Order,
+    Audio, Auth, Encoding, Order, Proof, Refusal,
     cast::{Fetched, Memory},
 };
 use crate::{
@@ -82,8 +85,13 @@ pub struct Slate {
 /// To the encoder worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum EncoderCommand {
-    /// The first command, once.
-    Configure(EncoderSpec),
+    /// The first command, once: make a session's pictures, with the first of these that works.
+    Configure(EncoderSpec, Vec<Encoding>),
+    /// The first and only command of another worker: find out whether this works, and say so with
+    /// [`EncoderEvent::Proven`].
+    Prove(Encoding),
+    /// What to encode with from the next segment on, best first.
+    Prefer(Vec<Encoding>),
     /// Accept the browser's Wayland connections on this listening socket from now on.
     Display(#[serde(skip)] Option<OwnedFd>),
     /// Show this instead of the page, or the page again.
@@ -95,6 +103,8 @@ pub enum EncoderCommand {
 /// From the encoder worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum EncoderEvent {
+    /// This is opened next. A worker that ends after that was ended by it.
+    Trying(Encoding),
     /// The encoder is open; packets follow.
     Opened(StreamInfo),
     Packet(Packet),
@@ -107,6 +117,15 @@ pub enum EncoderEvent {
     PageVisible,
     /// What is on the stream now, as PNG.
     Picture(Bytes),
+    /// This failed, as the sentence says; the worker goes on with another.
+    Lost {
+        encoding: Encoding,
+        /// The driver did not come back.
+        hung: bool,
+        why: String,
+    },
+    /// What came of [`EncoderCommand::Prove`].
+    Proven(Result<Proof, Refusal>),
     /// No encoder could be opened or went on; the worker ends. A sentence for people.
     Failed(String),
 }
@@ -223,10 +242,7 @@ pub type Starting<'a, C, E> = Pin<Box<dyn Future<Output = io::Result<Link<C, E>>
 
 /// Starts a session's workers: as children of the daemon, or by systemd.
 pub trait Workers: Send + Sync + 'static {
-    fn start_encoder<'a>(
-        &'a self,
-        session: &'a SessionId,
-    ) -> Starting<'a, EncoderCommand, EncoderEvent>;
+    fn start_encoder(&self) -> Starting<'_, EncoderCommand, EncoderEvent>;
 
     fn start_browser<'a>(
         &'a self,
@@ -276,6 +292,17 @@ pub trait Streams: Send + Sync + 'static {
     fn remove(&self, token: &MediaToken);
 }
 
+/// Knows what this machine can encode with.
+pub trait Encoders: Send + Sync + 'static {
+    /// What is known to work, best first, software last; nothing until that is known. It changes when
+    /// a GPU comes, goes, fails or is tried again.
+    fn encodings(&self) -> watch::Receiver<Arc<[Encoding]>>;
+
+    /// An encoder failed in a session, or `hung`: it is not to be used again before it has been proven
+    /// again.
+    fn failed(&self, encoding: &Encoding, hung: bool, why: &str);
+}
+
 /// What outlives the daemon. Each change is on disk when the call returns.
 pub trait Keeper: Send + Sync + 'static {
     /// What is remembered of a TV; nothing much when it is a new one.
@@ -295,10 +322,17 @@ pub trait Keeper: Send + Sync + 'static {
     /// # Errors
     /// The disk refuses.
     fn forget(&self, session: &SessionId) -> io::Result<()>;
+
+    /// Which encoders worked, each by all that its working depends on.
+    fn proofs(&self) -> BTreeMap<String, Proof>;
+
+    /// # Errors
+    /// The disk refuses.
+    fn keep_proofs(&self, proofs: &BTreeMap<String, Proof>) -> io::Result<()>;
 }
 
 /// Asks the keeper without holding up a thread that others need.
-pub(super) async fn on_disk<T: Send + 'static>(
+pub async fn on_disk<T: Send + 'static>(
     keeper: &Arc<dyn Keeper>,
     work: impl FnOnce(&dyn Keeper) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -21,7 +21,7 @@ use super::{
     cast::{self, Farewell, Memory, Wanted},
     caster::{CastStatus, Caster, Tools},
     list::{Entry, List, News, Used},
-    ports::{Keeper, Streams, Workers, on_disk},
+    ports::{Encoders, Keeper, Streams, Workers, on_disk},
     production::{Production, ProductionSpec},
     request::parse_url,
     rules::Rules,
@@ -39,6 +39,7 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Outside {
     pub workers: Arc<dyn Workers>,
+    pub encoders: Arc<dyn Encoders>,
     pub streams: Arc<dyn Streams>,
     pub tvs: Arc<dyn Tvs>,
     /// `None`: nothing outlives the daemon.
@@ -241,8 +242,7 @@ impl Registry {
             order.origin,
             order.spec.cast.is_some() && self.outside.keeper.is_some(),
             spec,
-            Arc::clone(&self.outside.workers),
-            Arc::clone(&self.outside.streams),
+            &self.outside,
         );
         let span = tracing::info_span!("session", id = %order.id);
         state.tasks.spawn(task.instrument(span));

@@ -117,7 +117,7 @@ fn borrowed_connection() -> OwnedFd {
 }
 
 impl Workers for Children {
-    fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
+    fn start_encoder(&self) -> Starting<'_, EncoderCommand, EncoderEvent> {
         Box::pin(async { self.start(&["encoder".as_ref()], "encoder worker") })
     }
 

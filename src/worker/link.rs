@@ -19,7 +19,7 @@ use super::wire::{self, Assembler, Message, Received};
 use crate::session::ports::{BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link};
 
 /// Raised whenever a message changes. A worker of another version is a left-over of an upgrade.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A second of packets and a few facts. Full, it holds the worker back, which leaves out pictures.
 const EVENTS: usize = 64;

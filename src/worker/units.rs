@@ -60,7 +60,7 @@ impl Units {
 }
 
 impl Workers for Units {
-    fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
+    fn start_encoder(&self) -> Starting<'_, EncoderCommand, EncoderEvent> {
         Box::pin(async { self.start("encoder", "encoder worker") })
     }
 

@@ -14,6 +14,7 @@ use axum::{
 use dashboard_cast::{
     activity::Activity,
     cast::Device,
+    gpu::GpuView,
     http::{Access, App, Connection, Limits, router},
     ids::DeviceId,
     session::{
@@ -35,7 +36,7 @@ use zbus::{MessageStream, OwnedVariant, Variant};
 
 use crate::{
     contract::annotations,
-    fake::{FakeMedia, device, snapshot},
+    fake::{FakeMedia, device, gpu, snapshot},
     house::{
         Client, DEVICE, HEALTH, House, MANAGER, Objects, PATIENCE, Properties, ROOT, SESSION,
         session_path,
@@ -53,6 +54,7 @@ enum Happening {
     Cast { session: u8, finding: u8, why: String, since: u32 },
     Tv { tv: u8, is_there: bool, name: String, status: Option<String>, problem: Option<String> },
     Problems { problems: Vec<String> },
+    Gpus { usable: Vec<bool>, name: String, problem: Option<String> },
 }
 
 const STATES: [&str; 4] = ["starting", "live", "recovering", "stopping"];
@@ -93,6 +95,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         1 => proptest::collection::vec(word(), 0..3)
             .prop_map(|problems| Happening::Problems { problems }),
+        1 => (proptest::collection::vec(any::<bool>(), 0..3), word(), maybe())
+            .prop_map(|(usable, name, problem)| Happening::Gpus { usable, name, problem }),
     ]
 }
 
@@ -177,6 +181,13 @@ impl House {
                         ..device()
                     });
                 }
+            }
+            Happening::Gpus { usable, name, problem } => {
+                let one = |usable| {
+                    let (name, problem) = (name.clone(), problem.clone());
+                    GpuView { usable, name, problem, ..gpu() }
+                };
+                *self.core.gpus.lock().unwrap() = usable.into_iter().map(one).collect();
             }
             Happening::Problems { problems } => *self.core.problems.lock().unwrap() = problems,
         }
@@ -397,6 +408,7 @@ async fn check(
     assert_eq!(facts["Status"], health["status"]);
     assert_eq!(facts["Problems"], health["problems"]);
     assert_eq!(facts["CastDevice"], health["cast_device"]);
+    assert_eq!(facts["Gpus"], health["gpus"].take());
     assert_eq!(facts["HardwareAcceleration"], health["hardware_acceleration"].take());
     let manager = plainly(&client.properties(ROOT, MANAGER).await);
     assert_eq!(manager["ActiveSessions"], health["active_streams"]);

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use url::Host;
 
 use crate::fake::{
-    FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, device, snapshot,
+    FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, device, gpu, snapshot,
 };
 
 type Fake = App<FakeCore, FakeMedia>;
@@ -323,8 +323,20 @@ async fn health_names_the_encoder_and_what_is_wrong() {
         json["hardware_acceleration"],
         json!({"quicksync_available": false, "encoder": "libx264", "reason": "There is no GPU."})
     );
+    assert_eq!(json["gpus"], json!([]));
     app.core.problems.lock().unwrap().push("No browser is installed.".to_owned());
+    app.core.gpus.lock().unwrap().push(gpu());
     let json = get(&app, "/health").await.json();
+    assert_eq!(json["gpus"][0]["name"], "Intel Coffee Lake");
+    assert_eq!(json["gpus"][0]["encoders"]["h264_vaapi"]["works"], true);
+    assert_eq!(
+        json["gpus"][0]["encoders"]["h264_qsv"],
+        json!({
+            "works": false,
+            "problem": "no QuickSync runtime for this GPU: -9",
+            "remedy": "apt install libmfx-gen1.2",
+        })
+    );
     assert_eq!(json["status"], "degraded");
     assert_eq!(json["problems"], json!(["No browser is installed."]));
 }

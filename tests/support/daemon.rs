@@ -163,8 +163,9 @@ impl Daemon {
         })
     }
 
+    /// Waits until `look` finds something. `what` says what is missing when it does not.
     #[track_caller]
-    fn wait_for<T>(&mut self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&mut self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + START;
         loop {
             if let Some(found) = look(self) {

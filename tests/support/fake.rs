@@ -13,6 +13,7 @@ use dashboard_cast::{
     activity::Activity,
     cast::{Device, Found},
     control::{Changes, Core, ReloadError},
+    gpu::{EncoderView, GpuView},
     http::{Access, App, Limits, Live, Media},
     ids::{DeviceId, MediaToken, SessionId},
     session::{
@@ -79,6 +80,33 @@ pub(crate) fn device() -> Device {
     }
 }
 
+/// One on which one of two ways to encode works.
+pub(crate) fn gpu() -> GpuView {
+    let nothing = EncoderView {
+        works: false,
+        rate_control: None,
+        va_driver: None,
+        problem: Some("no QuickSync runtime for this GPU: -9".to_owned()),
+        remedy: Some("apt install libmfx-gen1.2".to_owned()),
+    };
+    let works = EncoderView {
+        works: true,
+        rate_control: Some("VBR".to_owned()),
+        va_driver: Some("Intel iHD driver".to_owned()),
+        problem: None,
+        remedy: None,
+    };
+    GpuView {
+        node: "/dev/dri/renderD128".to_owned(),
+        name: "Intel Coffee Lake".to_owned(),
+        pci: Some("0000:00:02.0".to_owned()),
+        driver: Some("i915".to_owned()),
+        usable: true,
+        problem: None,
+        encoders: [("h264_qsv".to_owned(), nothing), ("h264_vaapi".to_owned(), works)].into(),
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct FakeCore {
     pub(crate) sessions: Mutex<Vec<Snapshot>>,
@@ -91,6 +119,7 @@ pub(crate) struct FakeCore {
     pub(crate) reload: Mutex<Option<Result<Vec<String>, ReloadError>>>,
     pub(crate) problems: Mutex<Vec<String>>,
     pub(crate) devices: Mutex<Vec<Device>>,
+    pub(crate) gpus: Mutex<Vec<GpuView>>,
     /// When set, `start` waits for it.
     pub(crate) hold: Mutex<Option<Arc<Notify>>>,
     pub(crate) finished_starts: AtomicUsize,
@@ -98,7 +127,7 @@ pub(crate) struct FakeCore {
     pub(crate) timeline: Mutex<Arc<[Entry]>>,
     /// How often sessions and TVs were asked for.
     pub(crate) questions: AtomicUsize,
-    changed: (watch::Sender<()>, watch::Sender<()>),
+    changed: (watch::Sender<()>, watch::Sender<()>, watch::Sender<()>),
 }
 
 impl FakeCore {
@@ -106,6 +135,7 @@ impl FakeCore {
     pub(crate) fn tell(&self) {
         self.changed.0.send_replace(());
         self.changed.1.send_replace(());
+        self.changed.2.send_replace(());
     }
 }
 
@@ -217,8 +247,17 @@ impl Core for FakeCore {
         self.devices.lock().unwrap().clone()
     }
 
+    fn gpus(&self) -> Vec<GpuView> {
+        self.gpus.lock().unwrap().clone()
+    }
+
     fn changes(&self) -> Changes {
-        Changes { sessions: self.changed.0.subscribe(), devices: self.changed.1.subscribe() }
+        let (sessions, devices, gpus) = &self.changed;
+        Changes {
+            sessions: sessions.subscribe(),
+            devices: devices.subscribe(),
+            gpus: gpus.subscribe(),
+        }
     }
 }
 

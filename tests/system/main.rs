@@ -14,6 +14,7 @@
 )]
 
 mod casting;
+mod gpu;
 mod house;
 mod life;
 mod machine;
@@ -48,7 +49,14 @@ fn live(suite: &'static str) {
     // On a thread of its own, which moves into the house's network for good.
     let life = thread::spawn(move || {
         let house = House::of(suite);
-        let facts = [life::BEGINNING, sandbox::FACTS, casting::FACTS, trouble::FACTS, life::END];
+        let facts = [
+            life::BEGINNING,
+            sandbox::FACTS,
+            gpu::FACTS,
+            casting::FACTS,
+            trouble::FACTS,
+            life::END,
+        ];
         let mut wrong = Vec::new();
         for (name, fact) in facts.into_iter().flatten() {
             let begin = Instant::now();

@@ -8,7 +8,7 @@ use crate::{
     ids::DeviceId,
     media::{Packet, StreamInfo},
     session::{
-        Audio, Defaults, Quality,
+        Api, Audio, Defaults, Encoding, Proof, Quality,
         cast::{Fetched, Memory},
         ports::{
             BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, PageSpec, Starting,
@@ -19,12 +19,24 @@ use crate::{
 };
 
 /// All that happened outside, in order.
-#[derive(Default)]
 struct House {
     events: Mutex<Vec<String>>,
     kept: Mutex<BTreeMap<String, Order>>,
     memory: Mutex<BTreeMap<DeviceId, Memory>>,
     counters: Mutex<Vec<watch::Sender<Fetched>>>,
+    encodings: watch::Sender<Arc<[Encoding]>>,
+}
+
+impl Default for House {
+    fn default() -> Self {
+        Self {
+            events: Mutex::default(),
+            kept: Mutex::default(),
+            memory: Mutex::default(),
+            counters: Mutex::default(),
+            encodings: watch::Sender::new([Encoding::Software].into()),
+        }
+    }
 }
 
 impl House {
@@ -39,7 +51,8 @@ impl House {
     async fn until(&self, event: &str, count: usize) {
         let seen = async {
             while self.count(event) < count {
-                tokio::task::yield_now().await;
+                // A paused clock goes on while all others wait.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         let seen = timeout(Duration::from_secs(5), seen).await;
@@ -66,9 +79,24 @@ struct Fakes(Arc<House>);
 const HALL: &str = "192.168.1.20:8009";
 
 impl Workers for Fakes {
-    fn start_encoder<'a>(&'a self, _: &'a SessionId) -> Starting<'a, EncoderCommand, EncoderEvent> {
-        self.0.note("encoder");
-        Box::pin(async { Ok(worker(drop)) })
+    fn start_encoder(&self) -> Starting<'_, EncoderCommand, EncoderEvent> {
+        let house = Arc::clone(&self.0);
+        house.note("encoder");
+        let list = |encodings: Vec<Encoding>| {
+            let names = encodings.iter().map(Encoding::encoder);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        Box::pin(async move {
+            Ok(worker(move |command| match command {
+                EncoderCommand::Configure(_, encodings) => {
+                    house.note(format!("encode with {}", list(encodings)));
+                }
+                EncoderCommand::Prefer(encodings) => {
+                    house.note(format!("prefer {}", list(encodings)));
+                }
+                _ => {}
+            }))
+        })
     }
 
     fn start_browser<'a>(&'a self, _: &'a SessionId) -> Starting<'a, BrowserCommand, BrowserEvent> {
@@ -85,6 +113,16 @@ impl Workers for Fakes {
 
     fn clean_up(&self, _: &SessionId) {
         self.0.note("cleaned up");
+    }
+}
+
+impl Encoders for Fakes {
+    fn encodings(&self) -> watch::Receiver<Arc<[Encoding]>> {
+        self.0.encodings.subscribe()
+    }
+
+    fn failed(&self, encoding: &Encoding, _: bool, why: &str) {
+        self.0.note(format!("{encoding} failed: {why}"));
     }
 }
 
@@ -211,6 +249,14 @@ impl Keeper for Fakes {
         self.0.kept.lock().unwrap().remove(session.as_str());
         Ok(())
     }
+
+    fn proofs(&self) -> BTreeMap<String, Proof> {
+        BTreeMap::new()
+    }
+
+    fn keep_proofs(&self, _: &BTreeMap<String, Proof>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn registry(house: &Arc<House>, keeps: bool) -> Arc<Registry> {
@@ -224,6 +270,7 @@ fn registry(house: &Arc<House>, keeps: bool) -> Arc<Registry> {
     let fakes = || Fakes(Arc::clone(house));
     let outside = Outside {
         workers: Arc::new(fakes()),
+        encoders: Arc::new(fakes()),
         streams: Arc::new(fakes()),
         tvs: Arc::new(fakes()),
         keeper: keeps.then(|| Arc::new(fakes()) as Arc<dyn Keeper>),
@@ -601,4 +648,29 @@ async fn a_session_whose_time_ran_out_meanwhile_is_not_gone_on_with() {
     after.resume().await;
     assert_eq!(after.sessions(), []);
     assert!(house.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_encoder_is_told_what_works_when_it_starts_and_when_that_changes() {
+    let house = Arc::<House>::default();
+    let gpu = |api| Encoding::Hardware { api, node: "/dev/dri/renderD128".into(), driver: None };
+    house.encodings.send_replace([gpu(Api::Vaapi), Encoding::Software].into());
+    let registry = registry(&house, false);
+    start(&registry, "one", None).await;
+    house.until("encode with h264_vaapi, libx264", 1).await;
+    house.encodings.send_replace([gpu(Api::Qsv), Encoding::Software].into());
+    house.until("prefer h264_qsv, libx264", 1).await;
+    registry.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_does_not_wait_for_ever_to_learn_what_works() {
+    let house = Arc::<House>::default();
+    house.encodings.send_replace([].into());
+    let registry = registry(&house, false);
+    start(&registry, "one", None).await;
+    house.until("encode with ", 1).await;
+    house.encodings.send_replace([Encoding::Software].into());
+    house.until("prefer libx264", 1).await;
+    registry.shut_down().await;
 }

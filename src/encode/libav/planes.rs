@@ -1,12 +1,12 @@
-//! The one place where libavutil's memory is touched by pointer.
+//! The planes of a picture.
 
 use ffmpeg_next::frame;
 
-use super::convert::Nv12Mut;
+use crate::encode::convert::Nv12Mut;
 
 /// Both planes of an NV12 frame at once, which the safe interface hands out one at a time only.
 /// `None` when the frame has no buffer or is of another format.
-pub(super) fn nv12_mut(frame: &mut frame::Video) -> Option<Nv12Mut<'_>> {
+pub(in crate::encode) fn nv12_mut(frame: &mut frame::Video) -> Option<Nv12Mut<'_>> {
     if frame.format() != ffmpeg_next::format::Pixel::NV12 || frame.planes() < 2 {
         return None;
     }

@@ -1,0 +1,18 @@
+//! Adapter: the GPUs of this machine, and what can be encoded with on them.
+//!
+//! Data goes one way: files of the kernel ([`survey`]) → what is worth a trial ([`choice`]) → proofs by
+//! workers ([`judge`]) → what sessions encode with, and what people are told. It opens no device itself.
+
+mod choice;
+mod drivers;
+mod explain;
+mod gpus;
+mod intel;
+mod judge;
+mod survey;
+mod trials;
+mod view;
+mod watch;
+
+pub use gpus::{Best, Gpus};
+pub use view::{EncoderView, GpuView};
