@@ -33,6 +33,8 @@ pub(super) struct Used {
     pub(super) production: Production,
     /// How many sessions use it.
     pub(super) users: usize,
+    /// One that used it is gone on with by another daemon, and so is its stream.
+    pub(super) resumes: bool,
 }
 
 impl Used {
@@ -133,19 +135,20 @@ impl List {
         }
     }
 
-    /// Returns whether nobody uses it any more; it is off the list then.
-    pub(super) fn use_one_less(&mut self, production: &Production) -> bool {
-        let Some(index) =
-            self.productions.iter().position(|used| used.production.token == production.token)
-        else {
-            return false;
-        };
-        self.productions[index].users -= 1;
-        let is_unused = self.productions[index].users == 0;
-        if is_unused {
+    /// A session that used it has ended, or `resumes` with another daemon. When nobody uses it any more it
+    /// is off the list, and the answer is whether its stream is gone on with: it is when one of those who
+    /// used it is, whoever was the last.
+    pub(super) fn use_one_less(&mut self, production: &Production, resumes: bool) -> Option<bool> {
+        let mut productions = self.productions.iter();
+        let index = productions.position(|used| used.production.token == production.token)?;
+        let used = &mut self.productions[index];
+        used.users -= 1;
+        used.resumes |= resumes;
+        let resumes = used.resumes;
+        (used.users == 0).then(|| {
             self.productions.remove(index);
-        }
-        is_unused
+            resumes
+        })
     }
 }
 

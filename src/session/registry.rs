@@ -246,7 +246,7 @@ impl Registry {
         );
         let span = tracing::info_span!("session", id = %order.id);
         state.tasks.spawn(task.instrument(span));
-        state.productions.push(Used { production: production.clone(), users: 0 });
+        state.productions.push(Used { production: production.clone(), users: 0, resumes: false });
         Ok(production)
     }
 
@@ -305,8 +305,8 @@ impl Registry {
         if is_cast && !resumes {
             self.forget(&order.id).await;
         }
-        let is_last = self.lock().use_one_less(&production);
-        if is_last {
+        let ends = self.lock().use_one_less(&production, resumes);
+        if let Some(resumes) = ends {
             production.stop(resumes).await;
         }
         if !resumes {

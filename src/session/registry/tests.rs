@@ -674,3 +674,15 @@ async fn a_session_does_not_wait_for_ever_to_learn_what_works() {
     house.until("prefer libx264", 1).await;
     registry.shut_down().await;
 }
+
+#[tokio::test]
+async fn a_stream_that_one_of_two_goes_on_with_rests_whoever_ends_last() {
+    for _ in 0..8 {
+        let house = Arc::<House>::default();
+        let registry = registry(&house, true);
+        start(&registry, "one", Some("hall")).await;
+        start(&registry, "one", None).await;
+        registry.shut_down().await;
+        assert_eq!((house.count("stream rests"), house.count("stream ends")), (1, 0));
+    }
+}
