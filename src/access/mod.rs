@@ -10,7 +10,7 @@ use std::{
     fs::{self, OpenOptions},
     io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::AsRawFd,
         unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
@@ -239,7 +239,7 @@ fn grant_one(number: u32, group: u32) -> io::Result<()> {
              with the gid of render in here",
         ));
     }
-    let path = through(&OwnedFd::from(node));
+    let path = through(&node);
     let mut acl = list(&path)?.unwrap_or_else(|| Acl::of_mode(file.mode()));
     acl.admit(group);
     setxattr(&path, ATTRIBUTE, &acl.write(), XattrFlags::empty())?;
@@ -247,7 +247,7 @@ fn grant_one(number: u32, group: u32) -> io::Result<()> {
 }
 
 /// A descriptor as a path: descriptors of this kind have no attributes themselves.
-fn through(node: &OwnedFd) -> PathBuf {
+fn through(node: &fs::File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd()))
 }
 
