@@ -50,12 +50,16 @@ impl Machine {
     #[track_caller]
     pub(crate) fn boot(tree: PathBuf, network: &str) -> Self {
         let nspawn = spawn(&tree, network);
-        let leader = wait_for("systemd of the machine", PATIENCE, || child_of(nspawn.id()));
+        let leader = wait_for("systemd of the machine", PATIENCE, || leader_below(nspawn.id()));
         let machine = Self { tree, nspawn, leader };
-        wait_for("booted machine", PATIENCE, || {
-            let state = machine.run("systemctl is-system-running");
-            matches!(state.out.trim(), "running" | "degraded").then_some(())
-        });
+        machine.wait(
+            "booted machine",
+            "systemctl is-system-running; systemctl list-jobs",
+            |said| {
+                let state = said.out.lines().next()?;
+                matches!(state, "running" | "degraded").then_some(())
+            },
+        );
         machine
     }
 
@@ -171,9 +175,15 @@ fn spawn(tree: &Path, network: &str) -> Child {
         .expect("running nsenter, from util-linux")
 }
 
-fn child_of(parent: u32) -> Option<Pid> {
+/// The child that is the first process of a namespace: before it, there is another one that makes it.
+fn leader_below(parent: u32) -> Option<Pid> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
-    Pid::from_raw(children.split_whitespace().next()?.parse().ok()?)
+    children.split_whitespace().find_map(|child| {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        let is_first = ids.split_whitespace().next_back() == Some("1");
+        is_first.then(|| Pid::from_raw(child.parse().ok()?)).flatten()
+    })
 }
 
 fn said(output: Output) -> Said {

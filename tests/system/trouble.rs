@@ -128,8 +128,9 @@ fn a_taken_port_is_said(house: &House) {
         (!said.out.is_empty()).then_some(())
     });
     assert!(!machine.run("systemctl start dashboard-cast.socket").success);
-    let said = machine.do_("journalctl --no-pager -o cat -u dashboard-cast.socket -n 20");
-    assert!(said.contains("Address already in use"), "{said}");
+    // By a process of its own, whose words may come last.
+    let words = "journalctl --no-pager -o cat -u dashboard-cast.socket -n 20";
+    machine.wait("reason", words, |said| said.out.contains("Address already in use").then_some(()));
 }
 
 /// A full disk, and a disk that can only be read.
