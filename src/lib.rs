@@ -29,6 +29,7 @@ pub mod media;
 pub mod package;
 pub mod privileges;
 pub mod process;
+pub mod proxmox;
 pub mod render;
 pub mod session;
 pub mod systemd;

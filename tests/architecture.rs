@@ -16,7 +16,7 @@ const ROWS: [&[&str]; 10] = [
     &["config"],
     &["session"],
     &["worker", "render", "encode", "package", "cast", "keep", "gpu"],
-    &["control"],
+    &["control", "proxmox"],
     &["http", "dbus"],
     &["process", "daemon"],
     &["cli"],

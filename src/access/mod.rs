@@ -76,7 +76,8 @@ impl Groups {
         Self::parse(&fs::read_to_string("/etc/group").unwrap_or_default())
     }
 
-    fn parse(text: &str) -> Self {
+    /// From a text of the form of `/etc/group`; lines that make no sense are no groups.
+    pub fn parse(text: &str) -> Self {
         let group = |line: &str| {
             let mut fields = line.split(':');
             let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);

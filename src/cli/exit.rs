@@ -12,6 +12,7 @@ use crate::{
     dbus::{Bus, BusError},
     error::sentence,
     privileges::PrivilegeError,
+    proxmox::Refusal,
     session::{AuthError, StartError},
     systemd::{InheritError, Journal},
 };
@@ -100,6 +101,13 @@ impl From<PrivilegeError> for Failure {
 impl From<InheritError> for Failure {
     fn from(error: InheritError) -> Self {
         Self::new(error, None)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let hint = refusal.hint();
+        Self::new(refusal, hint)
     }
 }
 

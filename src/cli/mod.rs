@@ -10,6 +10,7 @@ mod generate;
 mod gpu;
 mod health;
 mod page;
+mod proxmox;
 mod reload;
 mod screen;
 mod service;
@@ -65,6 +66,8 @@ enum Verb {
     Health(health::Arguments),
     /// Lists the GPUs' nodes, who owns them, and whether encoders may open them.
     GpuGroups(gpu::Arguments),
+    /// On a Proxmox host, gives its GPU to a container or a virtual machine.
+    Proxmox(proxmox::Arguments),
     /// Has the service read its configuration again, and lists what changed.
     Reload(reload::Arguments),
     /// Checks or shows the configuration.
@@ -124,6 +127,7 @@ fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
             gpu::grant();
             Ok(())
         }
+        Verb::Proxmox(arguments) => proxmox::run(&arguments),
         Verb::Reload(arguments) => ask(reload::run(bus, arguments)),
         Verb::Config(arguments) => config::run(&arguments),
         Verb::Demo(arguments) => demo::run(arguments),

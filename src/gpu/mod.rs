@@ -9,10 +9,12 @@ mod explain;
 mod gpus;
 mod intel;
 mod judge;
+mod nodes;
 mod survey;
 mod trials;
 mod view;
 mod watch;
 
 pub use gpus::{Best, Gpus};
+pub use nodes::{Node, intel_name, nodes};
 pub use view::{EncoderView, GpuView};

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 use crate::{PROGRAM, bus::Ran};
 
 /// All that people can type, in the order of the program's own help.
-pub(crate) const VERBS: [&str; 17] = [
+pub(crate) const VERBS: [&str; 21] = [
     "",
     "start",
     "cast",
@@ -19,6 +19,10 @@ pub(crate) const VERBS: [&str; 17] = [
     "reload-page",
     "health",
     "gpu-groups",
+    "proxmox",
+    "proxmox lxc",
+    "proxmox vm",
+    "proxmox host",
     "reload",
     "config",
     "config check",

@@ -16,11 +16,14 @@ mod fake;
 mod help;
 mod interfaces;
 mod manual;
+mod proxmox;
 mod readme;
 mod real;
 mod terminal;
 mod verbs;
 
+#[path = "../support/proxmox.rs"]
+mod proxmox_tree;
 #[path = "../cast/scripted/mod.rs"]
 mod scripted;
 #[path = "../support/mod.rs"]
