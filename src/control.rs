@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -77,6 +78,10 @@ pub trait Core: Send + Sync + 'static {
     /// What could encode in hardware, best first.
     fn gpus(&self) -> Vec<GpuView>;
 
+    /// Has the machine examined by a process that may look, as `dashboard-cast doctor --json` prints it.
+    /// One at a time; it takes some seconds.
+    fn diagnose(&self) -> impl Future<Output = Result<Value, DiagnoseError>> + Send;
+
     /// Tells from now on when what the other methods answer may have changed.
     fn changes(&self) -> Changes;
 }
@@ -127,6 +132,21 @@ impl ReloadError {
             error => vec![sentence(error)],
         }
     }
+}
+
+/// Why there is no diagnosis.
+#[derive(Debug, Error)]
+pub enum DiagnoseError {
+    #[error("starting the examination")]
+    Start(#[source] io::Error),
+    #[error("the examination did not come to its end in time")]
+    Late,
+    #[error("the examination ended without a result")]
+    Result(#[source] serde_json::Error),
+}
+
+impl DiagnoseError {
+    pub const HINT: &str = "As root, run: dashboard-cast doctor";
 }
 
 /// Tells that something changed, not what. Changes that come faster than they are waited for are told

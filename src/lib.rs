@@ -8,6 +8,8 @@
 //! [`cast`] knows which TVs there are. [`http`] and [`dbus`] are for those who ask for something, and
 //! say the same.
 //!
+//! [`doctor`] finds out why a GPU is not used or a TV is dark, [`proxmox`] gives a guest the GPU.
+//!
 //! [`session`] is the core that holds it together and knows none of them; [`worker`] starts the
 //! processes it needs, [`process`] is what runs inside those, [`daemon`] is where all meet.
 
@@ -19,6 +21,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod dbus;
+pub mod doctor;
 pub mod encode;
 mod error;
 pub mod gpu;

@@ -17,7 +17,7 @@ const ROWS: [&[&str]; 10] = [
     &["session"],
     &["worker", "render", "encode", "package", "cast", "keep", "gpu"],
     &["control", "proxmox"],
-    &["http", "dbus"],
+    &["http", "dbus", "doctor"],
     &["process", "daemon"],
     &["cli"],
     &["main", "lib"],

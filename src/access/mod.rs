@@ -73,7 +73,12 @@ pub struct Groups(Vec<(String, u32)>);
 impl Groups {
     /// From `/etc/group`, where those of packages are.
     pub fn read() -> Self {
-        Self::parse(&fs::read_to_string("/etc/group").unwrap_or_default())
+        Self::at(Path::new("/"))
+    }
+
+    /// Those of the machine whose files are below this root.
+    pub fn at(root: &Path) -> Self {
+        Self::parse(&fs::read_to_string(root.join("etc/group")).unwrap_or_default())
     }
 
     /// From a text of the form of `/etc/group`; lines that make no sense are no groups.
@@ -95,9 +100,9 @@ impl Groups {
     }
 }
 
-/// What is known of a node before it is judged.
+/// What stands in `/dev/dri` under the name of a render node, before it is judged.
 #[derive(Clone, Debug)]
-struct Facts {
+pub struct File {
     path: PathBuf,
     device: Option<(u32, u32)>,
     /// Of the name.
@@ -109,12 +114,38 @@ struct Facts {
     acl: Option<Acl>,
 }
 
-/// All render nodes and what an encoder may do with them.
-pub fn nodes(groups: &Groups) -> Vec<Node> {
+impl File {
+    /// Such as `/dev/dri/renderD128`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name's number.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Its major and minor number, if it is a device.
+    pub const fn device(&self) -> Option<(u32, u32)> {
+        self.device
+    }
+
+    /// Whether it was taken away while something goes on to show it, as a bind mount does.
+    pub const fn is_stale(&self) -> bool {
+        self.links == 0
+    }
+}
+
+/// All of them, by their numbers.
+pub fn files() -> Vec<File> {
     let mut numbers: Vec<u32> = numbers().collect();
     numbers.sort_unstable();
-    let facts = numbers.into_iter().filter_map(|number| facts(number).ok());
-    facts.map(|facts| judge(&facts, groups)).collect()
+    numbers.into_iter().filter_map(|number| file(number).ok()).collect()
+}
+
+/// All render nodes and what an encoder may do with them.
+pub fn nodes(groups: &Groups) -> Vec<Node> {
+    files().iter().map(|file| judge(file, groups)).collect()
 }
 
 fn numbers() -> impl Iterator<Item = u32> {
@@ -126,12 +157,12 @@ fn node_path(number: u32) -> PathBuf {
     Path::new("/dev/dri").join(format!("renderD{number}"))
 }
 
-fn facts(number: u32) -> io::Result<Facts> {
+fn file(number: u32) -> io::Result<File> {
     let path = node_path(number);
     let file = fs::symlink_metadata(&path)?;
     let device = file.rdev();
     let acl = list(&path).ok().flatten();
-    Ok(Facts {
+    Ok(File {
         path,
         device: file.file_type().is_char_device().then(|| (major(device), minor(device))),
         number,
@@ -157,8 +188,8 @@ fn list(path: &Path) -> io::Result<Option<Acl>> {
 }
 
 /// By what an encoder may open it, and what to do if by nothing.
-fn judge(facts: &Facts, groups: &Groups) -> Node {
-    let Facts { path, device, number, links, uid, gid, mode, acl } = facts;
+pub fn judge(file: &File, groups: &Groups) -> Node {
+    let File { path, device, number, links, uid, gid, mode, acl } = file;
     let shown = path.display();
     let nothing = |why: &str, remedy: Option<String>| (Access::Nothing(why.to_owned()), remedy);
     let to_host = || {
@@ -216,7 +247,7 @@ pub fn grant() -> Vec<(PathBuf, io::Result<()>)> {
     let mut granted = Vec::new();
     for number in numbers() {
         let is_needed =
-            facts(number).is_ok_and(|facts| judge(&facts, &groups).access == Access::AtStart);
+            file(number).is_ok_and(|file| judge(&file, &groups).access == Access::AtStart);
         if is_needed {
             granted.push((node_path(number), grant_one(number, group)));
         }
@@ -263,6 +294,25 @@ fn is_of_the_kernel(file: &fs::Metadata) -> bool {
 }
 
 #[cfg(test)]
+impl File {
+    /// A render node as it should be, but for whose it is.
+    pub(crate) fn node(number: u32, uid: u32, gid: u32, mode: u32) -> Self {
+        let (path, device) = (node_path(number), Some((DRM, number)));
+        Self { path, device, number, links: 1, uid, gid, mode, acl: None }
+    }
+
+    /// That is another device, or none.
+    pub(crate) fn is(self, device: Option<(u32, u32)>) -> Self {
+        Self { device, ..self }
+    }
+
+    /// That was taken away behind a bind mount.
+    pub(crate) fn gone(self) -> Self {
+        Self { links: 0, ..self }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -272,20 +322,11 @@ mod tests {
         Groups::parse(text)
     }
 
-    fn node(uid: u32, gid: u32, mode: u32) -> Facts {
-        Facts {
-            path: node_path(128),
-            device: Some((DRM, 128)),
-            number: 128,
-            links: 1,
-            uid,
-            gid,
-            mode,
-            acl: None,
-        }
+    fn node(uid: u32, gid: u32, mode: u32) -> File {
+        File::node(128, uid, gid, mode)
     }
 
-    fn access(facts: &Facts) -> Access {
+    fn access(facts: &File) -> Access {
         judge(facts, &groups()).access
     }
 
@@ -314,15 +355,15 @@ mod tests {
         assert!(matches!(judged.access, Access::Nothing(_)), "{judged:?}");
         let remedy = judged.remedy.unwrap();
         assert!(remedy.contains("dev0: /dev/dri/renderD128,gid=104"), "{remedy}");
-        let stale = Facts { links: 0, ..node(0, 104, 0o660) };
+        let stale = File { links: 0, ..node(0, 104, 0o660) };
         assert!(judge(&stale, &groups()).remedy.unwrap().contains("container"));
-        let other = Facts { device: Some((DRM, 129)), ..node(0, 104, 0o660) };
+        let other = File { device: Some((DRM, 129)), ..node(0, 104, 0o660) };
         assert!(judge(&other, &groups()).remedy.unwrap().contains("226:128"));
     }
 
     #[test]
     fn what_is_no_device_is_none() {
-        let file = Facts { device: None, ..node(0, 104, 0o660) };
+        let file = File { device: None, ..node(0, 104, 0o660) };
         assert_eq!(access(&file), Access::Nothing("it is not a device".to_owned()));
     }
 

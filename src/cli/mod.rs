@@ -5,6 +5,7 @@ pub mod config;
 mod daemon;
 mod demo;
 mod devices;
+mod doctor;
 mod exit;
 mod generate;
 mod gpu;
@@ -64,6 +65,8 @@ enum Verb {
     ReloadPage(page::ReloadArguments),
     /// Says whether all is well; when not, it fails.
     Health(health::Arguments),
+    /// Finds out why a GPU is not used or a TV is dark, and what to do about it.
+    Doctor(doctor::Arguments),
     /// Lists the GPUs' nodes, who owns them, and whether encoders may open them.
     GpuGroups(gpu::Arguments),
     /// On a Proxmox host, gives its GPU to a container or a virtual machine.
@@ -122,6 +125,7 @@ fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
         Verb::Navigate(arguments) => ask(page::navigate(bus, arguments)),
         Verb::ReloadPage(arguments) => ask(page::reload(bus, arguments)),
         Verb::Health(arguments) => ask(health::run(bus, arguments)),
+        Verb::Doctor(arguments) => doctor::run(bus, &arguments),
         Verb::GpuGroups(arguments) => gpu::groups(&arguments),
         Verb::GpuAccess => {
             gpu::grant();

@@ -1,6 +1,7 @@
 //! The daemon: where all parts meet.
 
 mod casts;
+mod doctor;
 mod parts;
 mod reload;
 mod runtime;

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use serde_json::Value;
 
-use super::{casts, reload::Reloader, state::State};
+use super::{casts, doctor::Doctor, reload::Reloader, state::State};
 use crate::{
     cast::{ChooseError, Device, Devices},
-    control::{Changes, Core, ReloadError},
+    control::{Changes, Core, DiagnoseError, ReloadError},
     gpu::{GpuView, Gpus},
     http::{Live, Media},
     ids::SessionId,
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) gpus: Arc<Gpus>,
     pub(super) reloader: Reloader,
     pub(super) state: State,
+    pub(super) doctor: Doctor,
 }
 
 /// For a TV that is asked for to be found: they answer a search within two seconds.
@@ -158,6 +160,10 @@ impl Core for Parts {
 
     fn gpus(&self) -> Vec<GpuView> {
         self.gpus.views().to_vec()
+    }
+
+    async fn diagnose(&self) -> Result<Value, DiagnoseError> {
+        self.doctor.diagnose().await
     }
 
     fn changes(&self) -> Changes {

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     activity::Activity,
-    control::Core,
+    control::{Changes, Core},
     session::Snapshot,
     systemd::{self, Watchdog},
 };
@@ -30,13 +30,15 @@ pub(super) async fn attend<C: Core>(core: Arc<C>) {
         tasks.spawn(feed(watchdog, Arc::clone(&core)));
     }
     // Not those of TVs, which the line does not tell of.
-    let mut sessions = core.changes().sessions;
+    let Changes { mut sessions, mut gpus, .. } = core.changes();
     loop {
-        systemd::status(&status_line(&core.sessions()));
+        systemd::status(&status_line(&core.sessions(), core.health().encoder.as_deref()));
         sleep(PAUSE).await;
-        if sessions.changed().await.is_err() {
+        tokio::select! {
+            Ok(()) = sessions.changed() => {}
+            Ok(()) = gpus.changed() => {}
             // There will be no more; what feeds the watchdog goes on.
-            return std::future::pending().await;
+            else => return std::future::pending().await,
         }
     }
 }
@@ -84,9 +86,10 @@ async fn feed<C: Core>(watchdog: Watchdog, core: Arc<C>) {
 }
 
 /// How it is, in a line.
-fn status_line(sessions: &[Snapshot]) -> String {
+fn status_line(sessions: &[Snapshot], encoder: Option<&str>) -> String {
+    let encoder = encoder.unwrap_or("nothing");
     let mut line = match sessions.len() {
-        0 => return "idle".to_owned(),
+        0 => return format!("idle; {encoder} would encode"),
         1 => "1 session: ".to_owned(),
         several => format!("{several} sessions: "),
     };
@@ -100,5 +103,5 @@ fn status_line(sessions: &[Snapshot]) -> String {
             _ => write!(line, "{separator}{} {}", session.id, session.state.name),
         };
     }
-    line
+    line + "; " + encoder + " encodes"
 }

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    doctor::Doctor,
     parts::Parts,
     reload::{Concerned, Reloader, browser_settings, rules},
     runtime::{RuntimeDirectory, remove_trails, trail_directory},
@@ -131,6 +132,7 @@ impl Daemon {
         let runtime = RuntimeDirectory::create().map_err(StartupError::Runtime)?;
         let browsers = Browsers::default();
         browsers.set(browser_settings(config));
+        let doctor = Doctor::new(worker_sockets.clone(), bus);
         let workers: Arc<dyn Workers> = match worker_sockets {
             Some(sockets) => Arc::new(Units::new(sockets, browsers.clone())),
             None => {
@@ -177,7 +179,7 @@ impl Daemon {
             listen,
         };
         let reloader = Reloader::new(source, settings, concerned);
-        let parts = Arc::new(Parts { registry, devices, gpus, reloader, state });
+        let parts = Arc::new(Parts { registry, devices, gpus, reloader, state, doctor });
         let activity = Activity::default();
         // The last thing: who calls the name finds everything.
         let present = match seat {

@@ -5,7 +5,8 @@ use zbus::{DBusError, Message, message::Header, names::ErrorName};
 
 use super::names::{BUS_NAME, Bus, text};
 use crate::{
-    control::{Lost, ReloadError},
+    control::{DiagnoseError, Lost, ReloadError},
+    error::sentence,
     session::{NavigateError, PictureError, StartError, StartErrorKind},
 };
 
@@ -111,6 +112,12 @@ impl Error {
     pub(super) fn no_such_session() -> Self {
         Self::new(Kind::NoSuchSession, "no such session is running")
             .hint("ListSessions tells what is.")
+    }
+}
+
+impl From<DiagnoseError> for Error {
+    fn from(error: DiagnoseError) -> Self {
+        Self::new(Kind::Internal, sentence(&error)).hint(DiagnoseError::HINT)
     }
 }
 

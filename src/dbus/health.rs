@@ -4,9 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 use serde_json::Value;
-use zbus::{OwnedVariant, interface};
+use zbus::{Connection, OwnedVariant, interface, message::Header};
 
-use super::{edge::Edge, names::text, object::Object, options::dictionary};
+use super::{
+    authorize::Action, edge::Edge, error::Error, names::text, object::Object, options::dictionary,
+};
 use crate::control::{Core, HealthReport};
 
 /// Whether the service can do its work.
@@ -53,6 +55,25 @@ impl<C: Core> Health<C> {
         facts(&*self.report())
     }
 
+    /// Has the machine examined, as dashboard-cast doctor does, which takes some seconds. In the report:
+    /// version (s), verdict (s: pass, skipped, warn or fail, the worst of all), causes (as: ids of the
+    /// checks to see to, the most important first) and checks (av of a{sv}): id, question, subject,
+    /// verdict, says (s), evidence (as), fixes (av of a{sv}: place, words, commands), because (s, the id of
+    /// the check whose trouble this one follows from) and manual. What does not apply is left out.
+    ///
+    /// Errors: Internal. Polkit action: org.dashboardcast1.cast.
+    #[zbus(out_args("report"))]
+    async fn diagnose(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] call: Header<'_>,
+    ) -> Result<HashMap<String, OwnedVariant>, Error> {
+        let turn = self.edge.admit(connection, &call, Action::Cast, &[]).await?;
+        let report = self.edge.core.diagnose().await?;
+        drop(turn);
+        Ok(facts(&report))
+    }
+
     /// healthy or degraded.
     #[zbus(property)]
     fn status(&self) -> &str {
@@ -74,8 +95,8 @@ impl<C: Core> Health<C> {
 
     /// The GPUs, best first: node (s, its render node), name (s), pci (s), driver (s, the kernel's),
     /// usable (b, something encodes on it), problem (s, why nothing is tried), and encoders (a{sv}): for
-    /// each, in libavcodec's words, an a{sv} of works (b), rate_control (s), va_driver (s), problem (s) and
-    /// remedy (s). What does not apply is left out.
+    /// each, in libavcodec's words, an a{sv} of works (b), rate_control (s), va_driver (s), reason (s, a
+    /// word for programs such as no-runtime), problem (s) and remedy (s). What does not apply is left out.
     #[zbus(property)]
     fn gpus(&self) -> Vec<HashMap<String, OwnedVariant>> {
         self.report().gpus.iter().map(facts).collect()

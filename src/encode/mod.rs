@@ -32,6 +32,12 @@ pub use pattern::Pattern;
 pub use proof::{PICTURES, prove, spec};
 pub use run::{Output, run};
 
+/// Which of the encoders of H.264 that we know are built into the linked libavcodec, in its words.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    let known = ["h264_qsv", "h264_vaapi", "libx264"];
+    known.into_iter().filter(|name| ffmpeg_next::encoder::find_by_name(name).is_some())
+}
+
 /// Which libav encodes, such as `5.1.6-0+deb12u1`.
 pub fn libav_version() -> String {
     libav::version()

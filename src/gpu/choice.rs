@@ -68,8 +68,8 @@ fn is_hopeless(gpu: &Gpu) -> Option<Hopeless> {
         "nouveau" | "nova" | "nvidia" | "nvidia-drm" => Hopeless::Nvidia,
         "vfio-pci" => Hopeless::GivenAway,
         "ast" | "bochs" | "bochs-drm" | "cirrus" | "cirrus-qemu" | "hyperv_drm" | "mgag200"
-        | "qxl" | "simple-framebuffer" | "vboxvideo" | "vgem" | "virtio_gpu" | "vkms"
-        | "vmwgfx" => Hopeless::Virtual,
+        | "qxl" | "simple-framebuffer" | "vboxvideo" | "vgem" | "virtio-pci" | "virtio_gpu"
+        | "vkms" | "vmwgfx" => Hopeless::Virtual,
         _ => return None,
     })
 }
@@ -194,6 +194,8 @@ pub(super) mod tests {
             worth_trying(&gpu(128, driver, 0x1234, 1), &Drivers::default()).unwrap_err()
         };
         assert_eq!(why("virtio_gpu"), Hopeless::Virtual);
+        // On a PCI bus it is the bus's driver that the kernel names.
+        assert_eq!(why("virtio-pci"), Hopeless::Virtual);
         assert_eq!(why("vgem"), Hopeless::Virtual);
         assert_eq!(why("nouveau"), Hopeless::Nvidia);
     }

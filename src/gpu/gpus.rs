@@ -6,20 +6,24 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::join_all;
 use tokio::{sync::watch, task::AbortHandle};
 
 use super::{
     choice::{Hopeless, Worth, chosen, worth_trying},
     drivers::Drivers,
     explain::{HUC, Place, remedy},
-    judge::{Bench, Judge, Scene},
+    judge::{Bench, Judge, Scene, prove},
     survey::{Gpu, survey},
     trials::{Candidate, Trials, Verdict},
     view::{EncoderView, GpuView},
     watch::Watch,
 };
+#[cfg(test)]
+use crate::session::Proof;
 use crate::{
     config::GpuChoice,
+    media::MediaTime,
     session::{
         Api, Encoding, Refusal, VaDriver,
         ports::{Encoders, Keeper, Workers},
@@ -105,6 +109,33 @@ impl Gpus {
             reason: reason(encodings.first(), &self.views()),
         }
     }
+}
+
+/// The GPUs of the machine below `root`, best first, and what would be tried on them; nothing is.
+pub fn plan(root: &Path, choice: GpuChoice) -> Vec<GpuView> {
+    let mut machine = Machine::unwatched(root, choice);
+    let mut trials = Trials::default();
+    trials.set(machine.look(), &BTreeMap::new());
+    machine.all(&trials)
+}
+
+/// The GPUs of this machine, best first, after all that is worth it was tried on them, once and at the
+/// same time.
+pub async fn examine(choice: GpuChoice, workers: Arc<dyn Workers>) -> Vec<GpuView> {
+    let mut machine = Machine::unwatched(Path::new("/"), choice);
+    let mut trials = Trials::default();
+    trials.set(machine.look(), &BTreeMap::new());
+    let due = trials.due(MediaTime::ZERO).into_iter().map(|candidate| {
+        let workers = Arc::clone(&workers);
+        async move {
+            let outcome = prove(&*workers, candidate.encoding.clone()).await;
+            (candidate, outcome)
+        }
+    });
+    for (candidate, outcome) in join_all(due).await {
+        trials.came_to(MediaTime::ZERO, &candidate, outcome);
+    }
+    machine.all(&trials)
 }
 
 /// Why it is this encoder and no better one: the first trouble of the best GPU.
@@ -222,9 +253,10 @@ impl Scene for Machine {
     }
 
     fn judged(&mut self, trials: &Trials) {
-        let views: Vec<_> = self.gpus.iter().map(|known| self.view(known, trials)).collect();
+        let views = self.all(trials);
         let changed = self.views.send_if_modified(|before| {
             let changed = **before != *views;
+            log(before, &views);
             *before = views.into();
             changed
         });
@@ -235,6 +267,25 @@ impl Scene for Machine {
 }
 
 impl Machine {
+    /// To be looked at once.
+    fn unwatched(root: &Path, choice: GpuChoice) -> Self {
+        Self {
+            root: root.to_owned(),
+            place: Place::read(root),
+            libav: String::new(),
+            choice: watch::Sender::new(choice).subscribe(),
+            watch: None,
+            drivers: Drivers::default(),
+            gpus: Vec::new(),
+            views: watch::Sender::new([].into()),
+            changes: watch::Sender::new(()),
+        }
+    }
+
+    fn all(&self, trials: &Trials) -> Vec<GpuView> {
+        self.gpus.iter().map(|known| self.view(known, trials)).collect()
+    }
+
     /// All that the working of an encoding depends on, but who may open its node.
     fn key(&self, gpu: &Gpu, encoding: &Encoding) -> String {
         let Self { libav, drivers, .. } = self;
@@ -274,16 +325,19 @@ impl Machine {
                     works: true,
                     rate_control: Some(proof.rate_control.clone()),
                     va_driver: Some(proof.driver.clone()),
+                    reason: None,
                     problem: uncapped.then(|| UNCAPPED.to_owned()),
                     remedy: (uncapped && gpu.is_intel()).then(|| HUC.to_owned()),
                 }
             }
             Some(Verdict::Refused(refusal)) => self.refused(gpu, encoding, refusal),
             Some(Verdict::Failed(why)) => EncoderView {
+                reason: Some("failed".to_owned()),
                 problem: Some(format!("it failed in a session and is tried again later: {why}")),
                 ..EncoderView::default()
             },
             Some(Verdict::Untried | Verdict::Trying) | None => EncoderView {
+                reason: Some(UNTRIED.to_owned()),
                 problem: Some("it is being tried".to_owned()),
                 ..EncoderView::default()
             },
@@ -292,6 +346,7 @@ impl Machine {
 
     fn refused(&self, gpu: &Gpu, encoding: &Encoding, refusal: &Refusal) -> EncoderView {
         EncoderView {
+            reason: Some(refusal.word().to_owned()),
             problem: Some(refusal.to_string()),
             remedy: remedy(gpu, encoding, refusal, &self.place),
             ..EncoderView::default()
@@ -299,7 +354,41 @@ impl Machine {
     }
 }
 
+/// The reason of what nothing is known of yet.
+const UNTRIED: &str = "untried";
 const UNCAPPED: &str = "nothing caps the bit rate, because the HuC firmware is not loaded";
+
+/// The GPUs of a machine on which trials came to this, by the names that encoders have in a view.
+#[cfg(test)]
+pub(crate) fn judged(
+    root: &Path,
+    outcome: impl Fn(&str) -> Option<Result<Proof, Refusal>>,
+) -> Vec<GpuView> {
+    let mut machine = Machine::unwatched(root, GpuChoice::Auto);
+    let mut trials = Trials::default();
+    trials.set(machine.look(), &BTreeMap::new());
+    for candidate in trials.due(MediaTime::ZERO) {
+        if let Some(outcome) = outcome(&label(&candidate.encoding)) {
+            trials.came_to(MediaTime::ZERO, &candidate, outcome);
+        }
+    }
+    machine.all(&trials)
+}
+
+/// Says which have come and which have gone. What encodes on them is said when it is known.
+fn log(before: &[GpuView], now: &[GpuView]) {
+    // Another one may have the node of one that is gone.
+    let is_in = |gpus: &[GpuView], gpu: &GpuView| {
+        let key = |gpu: &GpuView| (gpu.node.clone(), gpu.name.clone(), gpu.pci.clone());
+        gpus.iter().any(|own| key(own) == key(gpu))
+    };
+    for GpuView { node, name, .. } in before.iter().filter(|gpu| !is_in(now, gpu)) {
+        tracing::info!(name: "gpu-gone", node, "{name} is gone");
+    }
+    for GpuView { node, name, problem, .. } in now.iter().filter(|gpu| !is_in(before, gpu)) {
+        tracing::info!(name: "gpu-found", node, why = problem.as_deref(), "{name} is there");
+    }
+}
 
 /// One GPU may have the same encoder with two drivers.
 fn label(encoding: &Encoding) -> String {

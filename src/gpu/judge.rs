@@ -153,7 +153,7 @@ async fn keep(keeper: Option<&Arc<dyn Keeper>>, proofs: BTreeMap<String, Proof>)
 }
 
 /// Has a worker prove it, which may never come back, or end.
-async fn prove(workers: &dyn Workers, encoding: Encoding) -> Result<Proof, Refusal> {
+pub(super) async fn prove(workers: &dyn Workers, encoding: Encoding) -> Result<Proof, Refusal> {
     let worker = workers.start_encoder().await;
     let mut link =
         worker.map_err(|error| Refusal::Failed(format!("starting a worker: {error}")))?;

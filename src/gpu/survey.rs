@@ -13,7 +13,7 @@ use rustix::fs::{major, minor};
 
 use super::intel::{Model, model};
 
-const INTEL: u16 = 0x8086;
+pub(super) const INTEL: u16 = 0x8086;
 /// Of all nodes of the kernel's graphics, and the first number of a render node.
 const DRM: u32 = 226;
 const FIRST: u32 = 128;
@@ -129,13 +129,13 @@ fn numbers(directory: &Path) -> impl Iterator<Item = u32> {
 }
 
 /// A number as sysfs writes it: `0x8086`.
-fn id(file: &Path) -> Option<u16> {
+pub(super) fn id(file: &Path) -> Option<u16> {
     let text = fs::read_to_string(file).ok()?;
     u16::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
 }
 
 /// Whether it looks like `0000:00:02.0`.
-fn is_pci(name: &str) -> bool {
+pub(super) fn is_pci(name: &str) -> bool {
     let parts: Vec<&str> = name.split([':', '.']).collect();
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
     lengths == [4, 2, 2, 1] && parts.iter().all(|part| u16::from_str_radix(part, 16).is_ok())

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A GPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuView {
     /// Its render node, such as `/dev/dri/renderD128`.
     pub node: String,
@@ -27,7 +27,7 @@ pub struct GpuView {
 }
 
 /// A way to encode on a GPU.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncoderView {
     /// It has proven that it works.
     pub works: bool,
@@ -37,6 +37,9 @@ pub struct EncoderView {
     /// What its VA-API driver calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub va_driver: Option<String>,
+    /// Why it does not work, as a word for programs, such as `no-runtime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why it does not work, or not well; a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

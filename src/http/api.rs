@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
@@ -23,7 +24,8 @@ use super::{
     },
 };
 use crate::{
-    control::{Core, HealthReport, Lost, to_the_end},
+    control::{Core, DiagnoseError, HealthReport, Lost, to_the_end},
+    error::sentence,
     ids::SessionId,
     session::{NavigateError, PictureError, StartError, StartErrorKind, StartRequest, Stopped},
 };
@@ -85,6 +87,10 @@ pub(super) async fn status<C: Core>(State(control): Shared<C>, base: BaseUrl) ->
 
 pub(super) async fn health<C: Core>(State(control): Shared<C>) -> Json<HealthReport> {
     Json(HealthReport::of(&*control.core))
+}
+
+pub(super) async fn doctor<C: Core>(State(control): Shared<C>) -> Result<Json<Value>, Problem> {
+    Ok(Json(control.core.diagnose().await?))
 }
 
 pub(super) async fn devices<C: Core>(State(control): Shared<C>) -> Json<Devices> {
@@ -187,6 +193,12 @@ fn empty() -> Problem {
 fn no_such_session() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no such session is running")
         .hint("GET /sessions lists what is.")
+}
+
+impl From<DiagnoseError> for Problem {
+    fn from(error: DiagnoseError) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(&error)).hint(DiagnoseError::HINT)
+    }
 }
 
 impl From<Lost> for Problem {

@@ -19,7 +19,7 @@ pub(super) struct Asset {
     text: &'static str,
 }
 
-pub(super) const ASSETS: [Asset; 10] = [
+pub(super) const ASSETS: [Asset; 12] = [
     Asset {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -44,6 +44,16 @@ pub(super) const ASSETS: [Asset; 10] = [
         path: "/page/session.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("page/session.js"),
+    },
+    Asset {
+        path: "/page/doctor.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("page/doctor.css"),
+    },
+    Asset {
+        path: "/page/doctor.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("page/doctor.js"),
     },
     Asset {
         path: "/page/page.js",

@@ -41,6 +41,7 @@ fn control_routes<C: Core>(control: Control<C>, access: Arc<access::Access>) -> 
         .route("/stop", post(api::stop::<C>))
         .route("/status", get(api::status::<C>))
         .route("/health", get(api::health::<C>))
+        .route("/doctor", get(api::doctor::<C>))
         .route("/devices", get(api::devices::<C>))
         .route("/sessions", get(api::sessions::<C>))
         .route("/sessions/{id}", get(api::session::<C>).delete(api::delete_session::<C>))
@@ -69,7 +70,7 @@ fn page_routes() -> Router {
 
 async fn not_found(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path())).hint(
-        "The web page is at /, the control API at /start, /stop, /status, /health, /devices and /sessions.",
+        "The web page is at /, the control API at /start, /stop, /status, /health, /doctor, /devices and /sessions.",
     )
 }
 

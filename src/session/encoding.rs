@@ -132,6 +132,27 @@ pub enum Refusal {
     Hung,
 }
 
+impl Refusal {
+    /// It as a word for programs.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NoNode => "no-node",
+            Self::NotPermitted => "not-permitted",
+            Self::Denied => "denied",
+            Self::Dead => "dead",
+            Self::NotBuiltIn => "not-built-in",
+            Self::NoVaDriver(_) => "no-va-driver",
+            Self::NoEncoder(_) => "no-encoder",
+            Self::NoRateControl(_) => "no-rate-control",
+            Self::NoRuntime(_) => "no-runtime",
+            Self::Failed(_) => "failed",
+            Self::WrongPicture { .. } => "wrong-picture",
+            Self::Crashed => "crashed",
+            Self::Hung => "hung",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -193,7 +193,7 @@ impl Entry {
             state,
             started_at: *started_at,
             target: spec.target.clone(),
-            url: redact(spec),
+            url: redact(&spec.page.url),
             quality: spec.quality,
             mode: spec.mode,
             audio: spec.audio,
@@ -231,8 +231,8 @@ impl News {
 }
 
 /// The address without what could be a secret: user, password, query values, fragment.
-fn redact(spec: &SessionSpec) -> String {
-    let mut url = spec.page.url.clone();
+pub(crate) fn redact(url: &Url) -> String {
+    let mut url = url.clone();
     // Both fail only for addresses that can have neither.
     let _ = url.set_username("");
     let _ = url.set_password(None);

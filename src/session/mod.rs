@@ -27,6 +27,7 @@ pub use auth::{Auth, AuthError, Basic};
 pub use encoding::{Api, Encoding, Proof, Refusal, VaDriver};
 pub use end::EndReason;
 pub use error::{NavigateError, PictureError, StartError, StartErrorKind};
+pub(crate) use list::redact;
 pub use order::Order;
 pub use registry::{Outside, Registry};
 pub use request::{CastSpec, Defaults, RequestError, SessionSpec, StartRequest};

@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 /// Events by their name in the code, and what their entries are known by. The catalog in
 /// `systemd/dashboard-cast.catalog` says more about each.
-const CATALOG: [(&str, &str); 11] = [
+const CATALOG: [(&str, &str); 13] = [
     ("session-started", "fcd56bd2e4fd42748a990d8b8038c28c"),
     ("session-ended", "8f703af66c51433fa7731ac1e0f494dc"),
     ("worker-failed", "1fdb31582c774292b43da871f2275300"),
@@ -24,6 +24,8 @@ const CATALOG: [(&str, &str); 11] = [
     ("tv-event", "a8a9173fa0604bd6b021b4d19d36f826"),
     ("configuration-refused", "2c8cbda0762b4eabaf57fdbacbd4319d"),
     ("no-bus", "80985a2de7f0448581ae2df3cc60388a"),
+    ("gpu-found", "f1419116a6b740d9848b6ea8b743016d"),
+    ("gpu-gone", "8c898443ecdb44f28dfafc7c66d92251"),
     ("encoder-works", "bcca3759b89a436ca85e6074ca3157df"),
     ("encoder-refused", "69fbca8ed9754ad5a9a09c1e26c9ab05"),
     ("encoder-lost", "66506d974382427da27de5dee200bb23"),

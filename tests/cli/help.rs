@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 use crate::{PROGRAM, bus::Ran};
 
 /// All that people can type, in the order of the program's own help.
-pub(crate) const VERBS: [&str; 21] = [
+pub(crate) const VERBS: [&str; 22] = [
     "",
     "start",
     "cast",
@@ -18,6 +18,7 @@ pub(crate) const VERBS: [&str; 21] = [
     "navigate",
     "reload-page",
     "health",
+    "doctor",
     "gpu-groups",
     "proxmox",
     "proxmox lxc",

@@ -12,6 +12,7 @@
 
 mod bus;
 mod cast;
+mod doctor;
 mod fake;
 mod help;
 mod interfaces;

@@ -80,8 +80,11 @@ async fn busctl_drives_it_all() {
 
     let health = "busctl --json=short call org.dashboardcast1 /org/dashboardcast1 \
                   org.dashboardcast1.Health Check";
-    let health: Value = serde_json::from_str(&bus.ask(health)).unwrap();
-    assert_eq!(health["data"][0]["status"], json!({"type": "s", "data": "healthy"}));
+    let answer: Value = serde_json::from_str(&bus.ask(health)).unwrap();
+    assert_eq!(answer["data"][0]["status"], json!({"type": "s", "data": "healthy"}));
+    let report = bus.ask(&health.replace("Check", "Diagnose"));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["data"][0]["verdict"], json!({"type": "s", "data": "fail"}));
     let facts = bus.ask(&format!("{property}org.dashboardcast1.Health Status CastDevice"));
     assert_eq!(facts, "s \"healthy\"\ns \"available\"");
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Each command of the section, by some of its words, with what it must print.
-const ANSWERS: [(&str, &str); 14] = [
+const ANSWERS: [(&str, &str); 15] = [
     ("busctl tree", "/org/dashboardcast1/device/0123456789abcdef0123456789abcdef"),
     ("busctl introspect", ".StartCast"),
     ("StartCast", "o \"/org/dashboardcast1/session/5e551011\""),
@@ -29,6 +29,7 @@ const ANSWERS: [(&str, &str); 14] = [
     ("Snapshot", ""),
     ("ListDevices", "\"Living room\" \"Chromecast\" \"192.168.1.20\""),
     ("Check", "\"status\" s \"healthy\""),
+    ("Diagnose", "\"causes\":{\"type\":\"as\",\"data\":[\"render-node\"]}"),
     ("Manager Reload", "as 1 \"sessions.most has changed and counts now.\""),
     ("monitor", "is owned by"),
     ("call $session Stop", ""),

@@ -333,6 +333,7 @@ async fn health_names_the_encoder_and_what_is_wrong() {
         json["gpus"][0]["encoders"]["h264_qsv"],
         json!({
             "works": false,
+            "reason": "no-runtime",
             "problem": "no QuickSync runtime for this GPU: -9",
             "remedy": "apt install libmfx-gen1.2",
         })
@@ -424,6 +425,7 @@ async fn every_control_route_is_guarded() {
         ("GET", "/status"),
         ("HEAD", "/status"),
         ("GET", "/health"),
+        ("GET", "/doctor"),
         ("GET", "/devices"),
         ("GET", "/sessions"),
         ("GET", "/sessions/aa"),
@@ -460,6 +462,13 @@ async fn a_foreign_page_on_this_machine_is_refused() {
 }
 
 #[tokio::test]
+async fn an_examination_is_answered_as_the_program_prints_it() {
+    let json = get(&app(), "/doctor").await.json();
+    assert_eq!(json["causes"], json!(["render-node"]));
+    assert_eq!(json["checks"][0]["fixes"][0]["commands"], json!(["pct reboot CTID"]));
+}
+
+#[tokio::test]
 async fn the_page_and_the_media_need_no_token() {
     let app = app_with(FakeLive::default(), Access::new(token(), true, []));
     for path in [
@@ -468,6 +477,8 @@ async fn the_page_and_the_media_need_no_token() {
         "/page/session.css",
         "/page/api.js",
         "/page/session.js",
+        "/page/doctor.css",
+        "/page/doctor.js",
         "/page/page.js",
         "/page/icon.svg",
         "/media/t0k3n/media.m3u8",

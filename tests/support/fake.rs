@@ -12,7 +12,7 @@ use bytes::Bytes;
 use dashboard_cast::{
     activity::Activity,
     cast::{Device, Found},
-    control::{Changes, Core, ReloadError},
+    control::{Changes, Core, DiagnoseError, ReloadError},
     gpu::{EncoderView, GpuView},
     http::{Access, App, Limits, Live, Media},
     ids::{DeviceId, MediaToken, SessionId},
@@ -23,6 +23,7 @@ use dashboard_cast::{
     units::{BitRate, FrameRate, Size},
 };
 use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 pub(crate) const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\nnot really";
@@ -86,6 +87,7 @@ pub(crate) fn gpu() -> GpuView {
         works: false,
         rate_control: None,
         va_driver: None,
+        reason: Some("no-runtime".to_owned()),
         problem: Some("no QuickSync runtime for this GPU: -9".to_owned()),
         remedy: Some("apt install libmfx-gen1.2".to_owned()),
     };
@@ -93,6 +95,7 @@ pub(crate) fn gpu() -> GpuView {
         works: true,
         rate_control: Some("VBR".to_owned()),
         va_driver: Some("Intel iHD driver".to_owned()),
+        reason: None,
         problem: None,
         remedy: None,
     };
@@ -201,6 +204,27 @@ impl Core for FakeCore {
         session.ok_or(NavigateError::NoSession)?.page.reloads += 1;
         self.tell();
         Ok(())
+    }
+
+    async fn diagnose(&self) -> Result<Value, DiagnoseError> {
+        Ok(json!({
+            "version": "1.2.3",
+            "verdict": "fail",
+            "causes": ["render-node"],
+            "checks": [{
+                "id": "render-node",
+                "question": "Does the GPU have a node here?",
+                "subject": "gpu",
+                "verdict": "fail",
+                "says": "/dev/dri/renderD128 is not there",
+                "fixes": [{
+                    "place": "host",
+                    "words": "give the container the node",
+                    "commands": ["pct reboot CTID"],
+                }],
+                "manual": "dashboard-cast(8), GPUS",
+            }],
+        }))
     }
 
     async fn reload(&self) -> Result<Vec<String>, ReloadError> {

@@ -68,6 +68,8 @@ fn another_device(house: &House) {
     // Nothing was done to what it is not.
     let list = machine.do_(&format!("ls -l {NODE}"));
     assert!(!list.contains('+'), "{list}");
+    let said = machine.run("dashboard-cast doctor --quick --check encoder");
+    assert!(said.out.contains("is device 226:129, not 226:128"), "{said:?}");
 }
 
 fn a_gpu_that_goes(house: &House) {

@@ -14,6 +14,7 @@
 )]
 
 mod casting;
+mod doctor;
 mod gpu;
 mod house;
 mod life;
@@ -53,6 +54,7 @@ fn live(suite: &'static str) {
             life::BEGINNING,
             sandbox::FACTS,
             gpu::FACTS,
+            doctor::FACTS,
             casting::FACTS,
             trouble::FACTS,
             life::END,

@@ -29,6 +29,7 @@ use crate::session::{
 };
 use actor::Actor;
 pub use framing::FrameError;
+pub(crate) use tls::client as tls_with_any_certificate;
 
 mod actor;
 mod conversation;

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{
 ///
 /// # Errors
 /// The two versions and the ciphers do not go together.
-pub(super) fn client() -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn client() -> Result<ClientConfig, rustls::Error> {
     // Named, because the default is whichever provider some other crate has switched on, or a panic.
     let provider = Arc::new(ring::default_provider());
     let verifier = AnyCertificate { provider: Arc::clone(&provider) };

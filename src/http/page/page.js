@@ -2,6 +2,7 @@
 // token, which lives as long as the tab.
 
 import { ApiError, TOKEN, call, repeat, say, sentence } from "./api.js";
+import { Doctor } from "./doctor.js";
 import { Card } from "./session.js";
 
 const STATUS_EVERY = 2000;
@@ -40,6 +41,7 @@ function show(status) {
   }
   element("sign-in").hidden = true;
   element("sign-out").hidden = !sessionStorage.getItem(TOKEN);
+  element("examine").hidden = false;
 }
 
 function report(error) {
@@ -61,13 +63,20 @@ function askForToken() {
   for (const card of cards.values()) card.remove();
   cards.clear();
   say(element("trouble"), "");
-  for (const id of ["desk", "health", "problems", "sign-out"]) element(id).hidden = true;
+  for (const id of ["desk", "health", "problems", "sign-out", "examine"]) element(id).hidden = true;
+  doctor.hide();
   if (wrong) say(element("sign-in-error"), "That is not the token of this service.");
   if (element("sign-in").hidden) {
     element("sign-in").hidden = false;
     element("token").focus();
   }
 }
+
+const doctor = new Doctor({
+  button: element("examine"),
+  panel: element("examination"),
+  report,
+});
 
 const signedOut = () => !element("sign-in").hidden;
 

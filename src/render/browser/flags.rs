@@ -71,7 +71,7 @@ const FEATURES_OFF: &[Flag] = &[
 ];
 
 /// Below it Chromium fills `/dev/shm` with a few pages' pictures and crashes.
-pub(super) const SMALL_SHM: u64 = 256 * 1024 * 1024;
+pub(crate) const SMALL_SHM: u64 = 256 * 1024 * 1024;
 
 /// What depends on this machine and this page.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ use super::{
 use crate::units::Size;
 
 /// Where Debian and its relatives put it, best first.
-const PROGRAMS: &[&str] =
+pub(crate) const PROGRAMS: &[&str] =
     &["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /// Of our environment Chromium gets what decides about language and time. Not `DISPLAY` nor

@@ -26,6 +26,7 @@ use self::{
     page::{Closed, Page},
 };
 pub use self::{cdp::CdpError, directory::DirectoryError, launch::LaunchError, page::PageError};
+pub(crate) use self::{flags::SMALL_SHM, launch::PROGRAMS};
 use crate::{
     error::sentence,
     session::ports::{BrowserCommand, BrowserEvent, PageSpec},
