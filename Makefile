@@ -7,7 +7,7 @@ help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
 	@echo 'make man           manual pages and completions, into target/man and target/completions'
 	@echo 'make test          run all tests'
-	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does'
+	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does (DEBIAN=13)'
 	@echo 'make deb           build the Debian package for this Debian, into the directory above'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
@@ -28,7 +28,7 @@ test:
 
 test-system:
 	@.ci/setup system
-	cargo test --locked --test system -- --test-threads 1 --nocapture
+	cargo test --locked --test system $(if $(DEBIAN),debian_$(DEBIAN)) -- --test-threads 1 --nocapture
 
 deb:
 	@.ci/setup deb
