@@ -204,6 +204,10 @@ impl Live for Shelf {
         self.stream.ready().await;
     }
 
+    async fn fresh(&self) {
+        self.stream.fresh().await;
+    }
+
     fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static {
         self.stream.progressive()
     }

@@ -86,6 +86,7 @@ pub(super) async fn get<M: Media>(
         }
         File::Media => {
             wait(&*live, playback.first_segment).await;
+            live.fresh().await;
             playlist(live.media_playlist())
         }
         File::Init(number) => {

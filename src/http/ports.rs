@@ -27,6 +27,9 @@ pub trait Live: Send + Sync + 'static {
     /// Comes back when there is a first segment, or when none will ever be.
     fn ready(&self) -> impl Future<Output = ()> + Send;
 
+    /// Comes back with the next segment where that comes soon, else at once.
+    fn fresh(&self) -> impl Future<Output = ()> + Send;
+
     /// One endless file from now on. It ends with the stream, or when its reader is too slow.
     fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static;
 }

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     mp4,
@@ -64,6 +67,11 @@ pub struct StreamStats {
     pub bits_per_second: u64,
 }
 
+/// From then on the next segment is waited for, since the newest came.
+const SOON: Duration = Duration::from_millis(500);
+/// Until then, since the newest came.
+const LATE: Duration = Duration::from_millis(1500);
+
 /// A live stream.
 ///
 /// Readers never hold it up: they share finished bytes, and one that falls behind what is held is
@@ -88,6 +96,8 @@ struct State {
     inits: VecDeque<Init>,
     /// The first picture by the clock of pictures.
     base: Option<MediaTime>,
+    /// When the newest segment came.
+    newest: Option<Instant>,
     /// A media time and what the wall clock said, since the last discontinuity.
     anchor: Option<(MediaTime, Timestamp)>,
     /// The next frame of silence.
@@ -117,6 +127,7 @@ impl LiveStream {
                 store: Store::new(options.retention, options.memory, first.into()),
                 inits: VecDeque::new(),
                 base: None,
+                newest: None,
                 anchor: None,
                 sound: 0,
                 bandwidth: 0,
@@ -174,6 +185,22 @@ impl LiveStream {
     pub async fn ready(&self) {
         // The sender is part of `self`, so the channel cannot close meanwhile.
         drop(self.progress.subscribe().wait_for(|next| *next != Some(self.first)).await);
+    }
+
+    /// Comes back with the next segment where that comes soon, else at once.
+    ///
+    /// Players fetch the playlist about as often as there is a segment. One that happens to fetch it just
+    /// after a segment came would, a little early, next get the same again, and by then have played all
+    /// that it knows of. That is as good as never with those that get it with a new segment.
+    pub async fn fresh(&self) {
+        let mut progress = self.progress.subscribe();
+        if progress.borrow().is_none() {
+            return;
+        }
+        let Some(newest) = self.lock().newest else { return };
+        if newest.elapsed() >= SOON {
+            drop(timeout_at(newest + LATE, progress.changed()).await);
+        }
     }
 
     /// One endless file from the newest segment on. It ends with the stream, or when its reader falls
@@ -243,6 +270,7 @@ impl State {
         self.leave(|trail| trail.keep_segment(sequence, &bytes));
         self.sound = until;
         self.bandwidth = self.bandwidth.max(bits_per_second(bytes.len(), cut.duration));
+        self.newest = Some(Instant::now());
         self.store.push(Segment {
             entry: Entry {
                 sequence,
@@ -372,7 +400,8 @@ impl fmt::Debug for LiveStream {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
+    use futures_util::{StreamExt, future::join};
+    use tokio::time::sleep;
 
     use super::*;
     use crate::{
@@ -421,6 +450,33 @@ mod tests {
         let media = stream.media_playlist().unwrap();
         assert!(media.contains("#EXTINF:1.000000,\n0.m4s\n"), "{media}");
         assert!(stream.segment(0).is_some() && stream.init(0).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_playlist_comes_with_the_segment_that_is_due() {
+        let stream = live();
+        let waited = async || {
+            let asked = Instant::now();
+            stream.fresh().await;
+            asked.elapsed()
+        };
+        assert_eq!(waited().await, Duration::ZERO, "the first is waited for elsewhere");
+        second(&stream, 0);
+        sleep(Duration::from_millis(400)).await;
+        assert_eq!(waited().await, Duration::ZERO);
+        sleep(Duration::from_millis(200)).await;
+        let next = async {
+            sleep(Duration::from_millis(300)).await;
+            second(&stream, 1);
+        };
+        assert_eq!(join(waited(), next).await.0, Duration::from_millis(300));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(waited().await, Duration::from_millis(500), "one that is late");
+        assert_eq!(waited().await, Duration::ZERO, "one that does not come");
+        second(&stream, 2);
+        stream.close(false);
+        sleep(Duration::from_millis(900)).await;
+        assert_eq!(waited().await, Duration::ZERO, "the stream is over");
     }
 
     #[tokio::test]

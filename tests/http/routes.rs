@@ -637,6 +637,17 @@ async fn parts_of_media_can_be_fetched() {
     }
 }
 
+#[tokio::test]
+async fn a_media_playlist_has_the_segment_that_comes_soon() {
+    let mut app = app();
+    let due = Some("#EXTM3U\n# with the next\n".to_owned());
+    let live = Arc::new(FakeLive { due: due.clone(), ..FakeLive::default() });
+    app.media = Arc::new(FakeMedia([("t0k3n".to_owned(), live)].into()));
+    assert_eq!(get(&app, "/media/t0k3n/master.m3u8").await.body, b"#EXTM3U\n"[..]);
+    let answer = get(&app, "/media/t0k3n/media.m3u8").await;
+    assert_eq!(Some(String::from_utf8(answer.body.to_vec()).unwrap()), due);
+}
+
 #[tokio::test(start_paused = true)]
 async fn players_wait_for_the_first_segment_but_not_for_ever() {
     let app = app();

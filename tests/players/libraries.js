@@ -88,7 +88,11 @@ const shakaPlayer = (name) => async (video, onError) => {
         throw error.category ? failure(error) : error;
       }
     },
-    takenAt: () => player.getPlayheadTimeAsDate(),
+    // Not getPlayheadTimeAsDate: that knows no time after where Shaka would have begun by itself.
+    takenAt: () => {
+      const start = player.getPresentationStartTimeAsDate();
+      return start && new Date(start.getTime() + video.currentTime * 1000);
+    },
     close: () => player.destroy(),
   };
 };

@@ -288,6 +288,8 @@ impl Core for FakeCore {
 pub(crate) struct FakeLive {
     /// The playlist, once there is a first segment.
     pub(crate) playlist: watch::Sender<Option<String>>,
+    /// The playlist with the segment that comes soon.
+    pub(crate) due: Option<String>,
     /// Chunks of the endless file; it never ends after them.
     pub(crate) chunks: Vec<Bytes>,
 }
@@ -296,6 +298,7 @@ impl Default for FakeLive {
     fn default() -> Self {
         Self {
             playlist: watch::Sender::new(Some("#EXTM3U\n".to_owned())),
+            due: None,
             chunks: vec![Bytes::from_static(INIT), Bytes::from_static(SEGMENT)],
         }
     }
@@ -321,6 +324,12 @@ impl Live for FakeLive {
     async fn ready(&self) {
         let mut playlist = self.playlist.subscribe();
         let _ = playlist.wait_for(Option::is_some).await;
+    }
+
+    async fn fresh(&self) {
+        if let Some(due) = &self.due {
+            self.playlist.send_replace(Some(due.clone()));
+        }
     }
 
     fn progressive(self: &Arc<Self>) -> impl Stream<Item = Bytes> + Send + 'static {
