@@ -22,6 +22,7 @@ pub mod control;
 pub mod daemon;
 pub mod dbus;
 pub mod doctor;
+mod dpkg;
 pub mod encode;
 mod error;
 pub mod gpu;

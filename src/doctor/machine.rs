@@ -9,6 +9,7 @@ use super::told::Told;
 use crate::{
     access::{File, Groups},
     config::{Config, ConfigError, GpuChoice, Loaded, locate},
+    dpkg,
     gpu::{self, Card, EncoderView, GpuView},
 };
 
@@ -156,14 +157,7 @@ impl Machine {
 
     /// The version of an installed package of Debian's.
     pub(super) fn package(&self, name: &str) -> Option<String> {
-        let status = self.text("var/lib/dpkg/status")?;
-        let stanza = status.split("\n\n").find(|stanza| {
-            stanza.lines().any(|line| line.strip_prefix("Package: ") == Some(name))
-                && stanza
-                    .lines()
-                    .any(|line| line.starts_with("Status: ") && line.ends_with(" installed"))
-        })?;
-        stanza.lines().find_map(|line| line.strip_prefix("Version: ")).map(ToOwned::to_owned)
+        dpkg::installed(&self.root, name)
     }
 
     /// The configuration, as the service would read it.

@@ -1,6 +1,6 @@
 //! Adapter: how a Proxmox host gives its GPU to a container or a virtual machine.
 //!
-//! Everything is read from files below one root, and nothing is run: what stands there ([`Host`],
+//! Everything is read from files below one root, and nothing is run but dpkg-query: what stands there ([`Host`],
 //! [`conf`], [`root`], [`pci`]) → what is wanted ([`lxc`], [`vm`], [`boot`]) → for containers, the one
 //! file that is replaced ([`apply`]). The service is not needed for any of it.
 
@@ -22,6 +22,7 @@ use std::{
 use rustix::process::geteuid;
 
 pub use self::{apply::apply, conf::Change, pci::Pci, refusal::Refusal};
+use crate::dpkg;
 
 /// The first `pve-container` that knows `dev0:`; it came in November 2023 with Proxmox VE 8.1.
 const FIRST_WITH_DEV: Version = Version([5, 0, 7]);
@@ -97,14 +98,12 @@ impl Host {
     /// # Errors
     /// [`Refusal::NoProxmox`], or [`Refusal::NoClusterFiles`] where Proxmox is installed but does not run.
     pub fn at(root: &Path) -> Result<Self, Refusal> {
-        let status = root.join("var/lib/dpkg/status");
-        let status = fs::read_to_string(status).unwrap_or_default();
-        let release = installed(&status, "pve-manager").ok_or(Refusal::NoProxmox)?;
-        let containers = installed(&status, "pve-container").map(Version::read);
+        let release = dpkg::installed(root, "pve-manager").ok_or(Refusal::NoProxmox)?;
+        let containers = dpkg::installed(root, "pve-container");
         let host = Self {
             root: root.to_owned(),
-            release: release.to_owned(),
-            containers: containers.unwrap_or_default(),
+            release,
+            containers: containers.map(|version| Version::read(&version)).unwrap_or_default(),
         };
         // The file system in memory that has all configurations is empty before it is mounted.
         match host.path("/etc/pve/nodes").is_dir() {
@@ -184,18 +183,6 @@ fn may_write(live: bool, root: bool) -> Result<(), Refusal> {
 
 fn file(node: &Path, guest: Guest, id: u32) -> PathBuf {
     node.join(guest.directory()).join(format!("{id}.conf"))
-}
-
-/// The version of a package that dpkg has installed, of its list.
-fn installed<'a>(status: &'a str, package: &str) -> Option<&'a str> {
-    let field = |paragraph: &'a str, name: &str| {
-        let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':').map(str::trim);
-        paragraph.lines().find_map(value)
-    };
-    let mut paragraphs = status.split("\n\n");
-    let own = paragraphs.find(|paragraph| field(paragraph, "Package") == Some(package))?;
-    let is_there = field(own, "Status").is_some_and(|status| status.ends_with(" installed"));
-    is_there.then(|| field(own, "Version")).flatten()
 }
 
 #[cfg(test)]

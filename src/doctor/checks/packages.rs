@@ -6,6 +6,7 @@ use crate::{
         finding::{Finding, Place},
         machine::Machine,
     },
+    dpkg,
 };
 
 pub(super) const CHECK: Check = Check {
@@ -38,12 +39,14 @@ const ENCODER: &str = "dashboard-cast-encoder";
 const INSTALL: &str = "apt install --reinstall ./dashboard-cast_VERSION_amd64.deb";
 
 fn look(machine: &Machine) -> Finding {
-    let (version, state) = (machine.package("dashboard-cast"), state(machine));
-    if let Some(state) = state.filter(|state| state.starts_with("half-") || state == "unpacked") {
+    let package = dpkg::package(machine.root(), "dashboard-cast");
+    let state = package.as_ref().map_or("", |package| &package.status);
+    if state.starts_with("half-") || state == "unpacked" {
         return Finding::fail("the package was not installed to the end")
-            .seen(format!("/var/lib/dpkg/status: {state}"))
+            .seen(format!("dpkg says: {state}"))
             .run(Place::Here, "let dpkg go on with it", &["dpkg --configure -a"]);
     }
+    let version = package.filter(|package| package.status == "installed").map(|own| own.version);
     if version.is_none() && !machine.is_there(PROGRAM) {
         return Finding::fail("dashboard-cast is not installed")
             .seen("/usr/bin/dashboard-cast is not there")
@@ -80,16 +83,6 @@ fn accounts(machine: &Machine) -> Vec<String> {
     let groups = [USER, access::GROUP].into_iter().filter(|name| machine.groups.id(name).is_none());
     let users = users.map(|name| format!("the user {name}"));
     users.chain(groups.map(|name| format!("the group {name}"))).collect()
-}
-
-/// How far dpkg came with it.
-fn state(machine: &Machine) -> Option<String> {
-    let status = machine.text("var/lib/dpkg/status")?;
-    let stanza = status
-        .split("\n\n")
-        .find(|stanza| stanza.lines().any(|line| line == "Package: dashboard-cast"))?;
-    let state = stanza.lines().find_map(|line| line.strip_prefix("Status: "))?;
-    state.split_whitespace().last().map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
