@@ -78,7 +78,7 @@ fn a_healthy_service(house: &House) {
 fn a_broken_service(house: &House) {
     let machine = &house.machine;
     let _afterwards = machine.afterwards(
-        "systemctl unmask dashboard-cast-encoder.socket && \
+        "systemctl unmask --runtime dashboard-cast-encoder.socket && \
          systemctl restart dashboard-cast.socket dashboard-cast.service",
     );
     machine.do_(
@@ -89,6 +89,7 @@ fn a_broken_service(house: &House) {
     assert!(!said.success, "{said:?}");
     let first = said.out.lines().next().unwrap_or_default();
     assert!(first.contains("dashboard-cast-encoder.socket is masked"), "{said:?}");
-    assert!(said.out.contains("    systemctl unmask dashboard-cast-encoder.socket\n"), "{said:?}");
+    let fix = "systemctl unmask --runtime dashboard-cast-encoder.socket";
+    assert!(said.out.contains(&format!("    {fix}\n")), "{said:?}");
     assert!(said.out.contains("follows from units"), "{said:?}");
 }

@@ -25,8 +25,8 @@ fn look(machine: &Machine) -> Finding {
         Environment::Metal => Finding::pass(format!("a machine of its own, {system}")),
         Environment::Vm(maker) => Finding::pass(format!("a virtual machine ({maker}), {system}")),
         Environment::Container { kind, privileged } => {
-            let rights = if *privileged { "privileged" } else { "unprivileged" };
-            Finding::pass(format!("an {rights} container ({kind}), {system}"))
+            let rights = if *privileged { "a privileged" } else { "an unprivileged" };
+            Finding::pass(format!("{rights} container ({kind}), {system}"))
                 .seen("/run/systemd/container, /proc/self/uid_map")
         }
         Environment::Application(kind) => Finding::fail(format!(
@@ -52,6 +52,10 @@ mod tests {
         let tree =
             tree.file("run/systemd/container", "lxc").file("proc/self/uid_map", "0 100000 65536");
         assert_eq!(look(&tree.machine()).says, "an unprivileged container (lxc), Debian 13");
+        let tree = Tree::new()
+            .file("run/systemd/container", "lxc")
+            .file("proc/self/uid_map", "0 0 4294967295");
+        assert!(look(&tree.machine()).says.starts_with("a privileged container (lxc)"));
         let docker = Tree::new().file(".dockerenv", "");
         let found = look(&docker.machine());
         assert!(found.is_broken() && found.fixes[0].words.contains("systemd"));

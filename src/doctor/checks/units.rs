@@ -39,7 +39,9 @@ fn trouble(machine: &Machine, name: &str, unit: &Unit) -> Option<Finding> {
     let command = |verb: &str| format!("systemctl {verb} {name}");
     if unit.load == "masked" || unit.file.starts_with("masked") {
         let found = Finding::fail(format!("{name} is masked, so it is never started"));
-        return Some(found.run(Place::Here, "take the mask off", &[&command("unmask")]));
+        // Each of the two masks is taken off by itself.
+        let verb = if unit.file == "masked-runtime" { "unmask --runtime" } else { "unmask" };
+        return Some(found.run(Place::Here, "take the mask off", &[&command(verb)]));
     }
     if unit.load == "not-found" {
         let found = Finding::fail(format!("systemd does not know {name}"));
@@ -154,6 +156,7 @@ mod tests {
     fn each_trouble_has_its_command() {
         let well = || unit("active", "enabled");
         let masked = Unit { load: "masked".into(), ..unit("inactive", "masked") };
+        let until_boot = Unit { file: "masked-runtime".into(), ..masked.clone() };
         let stale = Unit { stale: true, ..well() };
         for (socket, service, verdict, command) in [
             (
@@ -170,6 +173,7 @@ mod tests {
             ),
             (well(), unit("active", "disabled"), Verdict::Warn, "enable dashboard-cast.service"),
             (masked, well(), Verdict::Fail, "unmask dashboard-cast.socket"),
+            (until_boot, well(), Verdict::Fail, "unmask --runtime dashboard-cast.socket"),
             (well(), stale, Verdict::Warn, "daemon-reload"),
             (
                 well(),
