@@ -77,7 +77,7 @@ pub(super) fn remedy(
         Refusal::NoRateControl(_) => HUC.to_owned(),
         // The free one aborts in the middle of its own code.
         Refusal::Crashed if encoding.driver() == Some(VaDriver::I965) => {
-            "apt install i965-va-driver-shaders (of non-free) in place of i965-va-driver".to_owned()
+            format!("{OLD_DRIVER} in place of i965-va-driver")
         }
         Refusal::Failed(_) | Refusal::WrongPicture { .. } | Refusal::Crashed | Refusal::Hung => {
             "it is tried again by itself; the kernel may know more: journalctl -k -g 'drm|i915|xe'"
@@ -87,12 +87,13 @@ pub(super) fn remedy(
 }
 
 /// For Broadwell and what is older. Debian's free package of it decodes only.
-const OLD_DRIVER: &str = "apt install i965-va-driver-shaders (of non-free)";
+const OLD_DRIVER: &str = "apt install i965-va-driver-shaders (of non-free: add that word to the sources in \
+     /etc/apt, then apt update)";
 
 /// What keeps the bit rate of Intel's low-power encoder.
 pub(super) const HUC: &str = "on the host, put \"options i915 enable_guc=2\" into \
-     /etc/modprobe.d/i915.conf, install firmware-misc-nonfree (Debian 13: firmware-intel-graphics), and \
-     boot again";
+     /etc/modprobe.d/dashboard-cast-i915.conf, run update-initramfs -u, and boot again; where that is Debian \
+     and not Proxmox, install firmware-misc-nonfree first (Debian 13: firmware-intel-graphics)";
 
 fn to_container(gpu: &Gpu) -> String {
     format!(

@@ -106,22 +106,12 @@ pub fn report(host: &Host) -> Result<Report, Refusal> {
     Ok(report)
 }
 
+/// systemd-boot always tells the firmware that it was there; not every GRUB does.
 fn loader(host: &Host) -> Loader {
     let told = fs::read(host.path(LOADER)).unwrap_or_default();
     // Four bytes of attributes, then UTF-16; all letters in question have one byte.
     let told: Vec<u8> = told.into_iter().skip(4).step_by(2).collect();
-    let is_by_tool = host.path(BOOT_TOOL).exists();
-    match told.starts_with(b"systemd-boot") {
-        true => Loader::SystemdBoot,
-        false if told.is_empty() && is_by_tool && host.path("/sys/firmware/efi").exists() => {
-            // Kernels that the tool copies are started by it where there is no Secure Boot.
-            match host.path(CMDLINE).exists() {
-                true => Loader::SystemdBoot,
-                false => Loader::Grub,
-            }
-        }
-        false => Loader::Grub,
-    }
+    if told.starts_with(b"systemd-boot") { Loader::SystemdBoot } else { Loader::Grub }
 }
 
 /// The parameters of GRUB's file; of several lines the last one.

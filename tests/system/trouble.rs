@@ -127,10 +127,13 @@ fn a_taken_port_is_said(house: &House) {
     machine.wait("taken port", "ss -Hltn 'sport = :8000'", |said| {
         (!said.out.is_empty()).then_some(())
     });
+    let cursor = cursor(machine);
     assert!(!machine.run("systemctl start dashboard-cast.socket").success);
-    // By a process of its own, whose words may come last.
-    let words = "journalctl --no-pager -o cat -u dashboard-cast.socket -n 20";
-    machine.wait("reason", words, |said| said.out.contains("Address already in use").then_some(()));
+    // By a process of its own, whose words may come last, and after whose end the journal cannot tell any
+    // more of which unit it was.
+    let words = format!("journalctl --no-pager -o cat --after-cursor='{cursor}'");
+    machine
+        .wait("reason", &words, |said| said.out.contains("Address already in use").then_some(()));
 }
 
 /// A full disk, and a disk that can only be read.

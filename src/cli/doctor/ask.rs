@@ -33,34 +33,38 @@ pub(super) async fn all(bus: Bus, quick: bool) -> Told {
     };
     let asked = async {
         // It is started by being asked, and with it the sockets behind which its encoders are.
-        let service = service(bus).await;
+        let service = service(bus, quick).await;
         (service, proofs(config.encoder.gpu.clone(), quick).await)
     };
     let ((service, tried), others) = tokio::join!(asked, others);
     // Who may not start encoders of the service's own asks it what came of them.
     let known = || {
-        let health = &service.as_ref().ok()?.health;
+        let health = &service.as_ref()?.as_ref().ok()?.health;
         serde_json::from_value::<Vec<GpuView>>(health["gpus"].clone()).ok()
     };
     Told {
         gpus: tried.or_else(known),
-        service: Some(service),
+        service,
         encoders: encode::built_in().map(str::to_owned).collect(),
         opened: open(),
         ..others
     }
 }
 
-/// What the service says of itself; why not, as a sentence.
-async fn service(bus: Bus) -> Result<Service, String> {
+/// What the service says of itself; why not, as a sentence. `None` when it does not run, and is not to be
+/// started.
+async fn service(bus: Bus, quick: bool) -> Option<Result<Service, String>> {
     let asked = async {
         let service = service::Service::connect(bus).await?;
+        if quick && service.owner().await?.is_none() {
+            return Ok(None);
+        }
         let health = service.health().await?;
         let sessions = service.objects().await?.sessions;
         let sessions = sessions.iter().map(|session| json!(session)).collect();
-        Ok::<_, service::ServiceError>(Service { health: Value::Object(health), sessions })
+        Ok::<_, service::ServiceError>(Some(Service { health: Value::Object(health), sessions }))
     };
-    asked.await.map_err(|error| crate::error::sentence(&error))
+    asked.await.map_err(|error| crate::error::sentence(&error)).transpose()
 }
 
 /// What comes of encoding with all that is worth it: in the sandbox of the service's encoders, or, where

@@ -35,8 +35,9 @@ const COMMANDS: [&[&str]; 5] = [
 /// # Errors
 /// It is there, or cannot be written.
 pub(super) fn write(path: &Path, report: &Report) -> io::Result<()> {
+    let text = all(report);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(all(report).as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
@@ -70,48 +71,75 @@ fn output(command: &[&str]) -> String {
     }
 }
 
-/// The text without what opens doors: names and passwords in addresses, what comes after `?` and `#`
-/// there, and what stands after words that announce a secret.
+/// The text without what opens doors. Rather too much is removed than too little: it is read by people.
 fn without_secrets(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut is_secret = false;
-    for piece in text.split_inclusive([' ', '\n', '\t', '"', '\'', '<', '>', '(', ')', ',']) {
-        let end = piece.len()
-            - piece.chars().next_back().map_or(0, |last| {
-                if piece.ends_with([' ', '\n', '\t', '"', '\'', '<', '>', '(', ')', ',']) {
-                    last.len_utf8()
-                } else {
-                    0
-                }
-            });
-        let (word, gap) = piece.split_at(end);
-        if is_secret && !word.is_empty() && !matches!(word, "=" | ":" | "Bearer" | "Basic") {
-            clean.push_str("REMOVED");
-            is_secret = false;
-        } else {
-            clean.push_str(&word_without_secrets(word));
-            is_secret = gap != "\n" && (is_secret || announces(word));
-        }
-        clean.push_str(gap);
+    text.split_inclusive('\n').map(|line| without_named(&without_in_addresses(line))).collect()
+}
+
+/// The line without users, passwords, and what comes after `?` and `#`, in addresses.
+fn without_in_addresses(line: &str) -> String {
+    const GAPS: [char; 10] = [' ', '\n', '\t', '"', '\'', '<', '>', '(', ')', ','];
+    let mut clean = String::with_capacity(line.len());
+    for piece in line.split_inclusive(GAPS) {
+        let word = piece.trim_end_matches(GAPS);
+        clean.push_str(&word_without_secrets(word));
+        clean.push_str(&piece[word.len()..]);
     }
     clean
 }
 
-fn announces(word: &str) -> bool {
-    let word = word.trim_end_matches([':', '=']).to_ascii_lowercase();
-    matches!(word.as_str(), "authorization" | "bearer" | "cookie" | "set-cookie" | "password")
-}
-
 fn word_without_secrets(word: &str) -> String {
     let Some(at) = word.find("://") else { return word.to_owned() };
+    let of_scheme = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
     let start = word[..at]
-        .rfind(|letter: char| !letter.is_ascii_alphanumeric() && !"+-.".contains(letter))
-        .map_or(0, |before| before + 1);
+        .char_indices()
+        .rev()
+        .find(|(_, letter)| !of_scheme(*letter))
+        .map_or(0, |(before, letter)| before + letter.len_utf8());
     let (before, address) = word.split_at(start);
-    match Url::parse(address) {
-        Ok(url) => format!("{before}{}", redact(&url)),
-        Err(_) => format!("{before}REMOVED"),
+    let Ok(mut url) = Url::parse(address) else { return format!("{before}{REMOVED}") };
+    let query = if url.query().is_some() { "?REMOVED" } else { "" };
+    url.set_query(None);
+    format!("{before}{}{query}", redact(&url))
+}
+
+/// The line up to what is said to be a secret: `token=…`, `"cookie": "…"`, `--password …`.
+fn without_named(line: &str) -> String {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    for (at, mark) in line.match_indices([':', '=', ' ']) {
+        let before = line[..at].trim_end_matches(['"', '\'']);
+        let begin = before
+            .char_indices()
+            .rev()
+            .find(|(_, letter)| !is_of_name(*letter))
+            .map_or(0, |(before, letter)| before + letter.len_utf8());
+        let name = before[begin..].to_ascii_lowercase();
+        let announces = match mark {
+            // In prose, such a word is no secret's name.
+            " " => name == "bearer" || (name.starts_with("--") && is_secret(&name)),
+            "=" => name == "environment" || is_secret(&name),
+            _ => is_secret(&name),
+        };
+        let rest = &line[at + mark.len()..];
+        let value = rest.trim_start_matches([' ', '"', '\'']);
+        if announces && !value.trim_end().is_empty() {
+            let kept = &line[..line.len() - value.len()];
+            let end = if line.ends_with('\n') { "\n" } else { "" };
+            return format!("{kept}{REMOVED}{end}");
+        }
     }
+    line.to_owned()
+}
+
+const REMOVED: &str = "REMOVED";
+
+/// Whether what has this name opens doors.
+fn is_secret(name: &str) -> bool {
+    const PARTS: [&str; 8] =
+        ["token", "secret", "passw", "passphrase", "api-key", "apikey", "api_key", "cookie"];
+    name == "authorization"
+        || name == "setcredential"
+        || PARTS.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -123,13 +151,22 @@ mod tests {
         for (text, clean) in [
             (
                 "url = \"https://me:pass@ha.local/x?token=1#t\" # from a:1\n",
-                "url = \"https://ha.local/x?token\" # from a:1\n",
+                "url = \"https://ha.local/x?REMOVED\" # from a:1\n",
             ),
-            ("Authorization: Bearer abc.def ok\n", "Authorization: Bearer REMOVED ok\n"),
-            ("--url=http://a.b/c?d=e, done", "--url=http://a.b/c?d, done"),
-            ("{\"cookie\": \"a=b\"}", "{\"cookie\": \"REMOVED\"}"),
+            ("Authorization: Bearer abc.def ok\n", "Authorization: REMOVED\n"),
+            ("it sent Bearer abc.def\nnext", "it sent Bearer REMOVED\nnext"),
+            ("--url=http://a.b/c?SECRET, done", "--url=http://a.b/c?REMOVED, done"),
+            ("  \"cookie\": \"a=b; c=d\",\n", "  \"cookie\": \"REMOVED\n"),
+            ("Environment=GRAFANA_KEY=abc\n", "Environment=REMOVED\n"),
+            ("SetCredential=token:abc", "SetCredential=REMOVED"),
+            ("x --password two words", "x --password REMOVED"),
+            ("X-Api-Key: abc", "X-Api-Key: REMOVED"),
+            ("GRAFANA_TOKEN=abc", "GRAFANA_TOKEN=REMOVED"),
             ("password:\nnext line", "password:\nnext line"),
+            ("the token is kept, the password too", "the token is kept, the password too"),
             ("see https://[half", "see REMOVED"),
+            ("the TV \u{201e}http://a/?b=c\u{201c}", "the TV \u{201e}http://a/?REMOVED"),
+            ("\u{e9}://x", "\u{e9}REMOVED"),
             ("nothing to hide: 10:30, /dev/dri", "nothing to hide: 10:30, /dev/dri"),
             ("", ""),
         ] {

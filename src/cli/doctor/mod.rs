@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// Tells of this check only, and of what stands in its way; may be given again.
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(ids()))]
     check: Vec<String>,
-    /// Encodes nothing, looks for no TV and fetches no page: what files and the service tell.
+    /// Encodes nothing, looks for no TV, fetches no page and starts no service: what files and the running
+    /// service tell.
     #[arg(long)]
     quick: bool,
     /// Also writes all that helps to find a fault into this file, without secrets, to be sent to

@@ -44,21 +44,35 @@ fn look(machine: &Machine) -> Finding {
             });
         }
     };
-    let here = if machine.place.is_container() { Place::Host } else { Place::Here };
-    let package = match machine.debian() {
-        Some(12) => "apt install firmware-misc-nonfree",
-        _ => "apt install firmware-intel-graphics",
-    };
-    // xe loads it always.
     let finding = seen(finding);
-    match card.driver.as_deref() {
-        Some("xe") => finding.run(here, "install the firmware and boot again", &[package, "reboot"]),
-        _ => finding.run(
-            here,
-            "install the firmware, have the kernel load it, and boot again (Proxmox has the firmware)",
-            &[package, "echo 'options i915 enable_guc=2' >/etc/modprobe.d/i915.conf", "reboot"],
-        ),
+    let here = if machine.place.is_container() { Place::Host } else { Place::Here };
+    let mut commands = Vec::new();
+    // Proxmox brings the firmware, and its packages stand in the way of Debian's.
+    if here == Place::Here && !machine.is_proxmox() {
+        commands.push(match machine.debian() {
+            Some(12) => "apt install firmware-misc-nonfree",
+            _ => "apt install firmware-intel-graphics",
+        });
     }
+    // xe loads it always.
+    if card.driver.as_deref() == Some("xe") {
+        commands.push("reboot");
+        return finding.run(
+            here,
+            "install the firmware, which is of non-free-firmware, and boot again",
+            &commands,
+        );
+    }
+    commands.extend([
+        "echo 'options i915 enable_guc=2' >/etc/modprobe.d/dashboard-cast-i915.conf && update-initramfs -u",
+        "reboot",
+    ]);
+    finding.run(
+        here,
+        "have the kernel load the firmware, which Proxmox has and Debian has in non-free-firmware, and boot \
+         again; an enable_guc that another file of /etc/modprobe.d has is to be changed there instead",
+        &commands,
+    )
 }
 
 #[cfg(test)]
@@ -82,7 +96,12 @@ mod tests {
         let found = look(&tree().works("h264_qsv", "CQP").machine());
         assert_eq!(found.verdict, Verdict::Warn);
         assert!(found.evidence[0].ends_with("enable_guc: 0"), "{found:?}");
-        assert!(found.fixes[0].commands[1].contains("enable_guc=2"), "{found:?}");
+        let commands = |machine: &Machine| look(machine).fixes.remove(0).commands;
+        let debian = commands(&tree().works("h264_qsv", "CQP").machine());
+        assert!(debian[0].contains("firmware") && debian[1].contains("enable_guc=2"), "{debian:?}");
+        // Which has the firmware, and whose packages stand in the way of Debian's.
+        let proxmox = tree().works("h264_qsv", "CQP").file("etc/pve/local", "");
+        assert_eq!(commands(&proxmox.machine()), debian[1..]);
         let refused = tree().refused("h264_qsv", Refusal::NoRateControl("only CQP".to_owned()));
         assert_eq!(look(&refused.machine()).verdict, Verdict::Fail);
     }

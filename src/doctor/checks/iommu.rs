@@ -38,7 +38,7 @@ fn look(machine: &Machine) -> Finding {
     let given: Vec<String> = given(machine);
     if given.is_empty() {
         return seen(Finding::skipped(
-            "the IOMMU is off, and only virtual machines would need it: here and in containers, no",
+            "the IOMMU is off, which is fine: only virtual machines that are given a device need it",
         ));
     }
     let finding = Finding::fail(format!(

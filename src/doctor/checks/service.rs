@@ -19,7 +19,11 @@ const LOG: &str = "journalctl -b -u dashboard-cast -n 50";
 
 fn look(machine: &Machine) -> Finding {
     let service = match &machine.told.service {
-        None => return Finding::skipped("the service was not asked"),
+        None => {
+            return Finding::skipped(
+                "it does not run, which nothing needs to change: a request starts it",
+            );
+        }
         Some(Err(why)) => {
             return Finding::fail("the service does not answer").seen(why).run(
                 Place::Here,

@@ -74,11 +74,17 @@ fn tv(tv: &Tv) -> Finding {
 fn named(wanted: &Wanted) -> Option<Finding> {
     let Wanted { key, device, found } = wanted;
     let why = found.as_ref().err()?;
-    Some(Finding::fail(format!("it is not clear which TV {key} = {device:?} means")).seen(why).run(
-        Place::Here,
-        format!("write the TV's name into {key} as it is listed, or switch it on"),
-        &["dashboard-cast devices --search", "systemctl reload dashboard-cast"],
-    ))
+    Some(
+        Finding::fail(format!(
+            "the TV of {key} = {device:?} cannot be told: it is off, or that is not its name"
+        ))
+        .seen(why)
+        .run(
+            Place::Here,
+            format!("write the TV's name into {key} as it is listed, or switch it on"),
+            &["dashboard-cast devices --search", "systemctl reload dashboard-cast"],
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -114,7 +120,10 @@ mod tests {
         assert!(none.fixes[0].words.contains("VLAN"));
         assert_eq!(with(Vec::new(), wanted(Err("nobody"))).verdict, Verdict::Fail);
         let found = with(vec![one(false, Ok(()))], wanted(Err("no TV is called so")));
-        assert_eq!(found.says, "it is not clear which TV casts.a.device = \"Hall\" means");
+        assert_eq!(
+            found.says,
+            "the TV of casts.a.device = \"Hall\" cannot be told: it is off, or that is not its name"
+        );
         assert_eq!(found.fixes[0].commands[0], "dashboard-cast devices --search");
     }
 
