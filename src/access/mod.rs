@@ -195,8 +195,8 @@ pub fn judge(file: &File, groups: &Groups) -> Node {
     let to_host = || {
         let render = groups.id("render").map_or("of render here".to_owned(), |id| id.to_string());
         Some(format!(
-            "on the Proxmox host, put \"dev0: {shown},gid={render}\" into the container's \
-             configuration in place of its lxc.mount.entry, and start it again"
+            "on the Proxmox host: dashboard-cast proxmox lxc CTID --apply, or by hand \"dev0: \
+             {shown},gid={render}\" in place of its lxc.mount.entry; and start the container again"
         ))
     };
     let list = acl.clone().unwrap_or_else(|| Acl::of_mode(*mode));
@@ -267,8 +267,8 @@ fn grant_one(number: u32, group: u32) -> io::Result<()> {
     }
     if Path::new("/run/systemd/container").exists() && is_of_the_kernel(&file) {
         return Err(io::Error::other(
-            "it is the host's own node, and its list would change there: on the host, use dev0: \
-             with the gid of render in here",
+            "it is the host's own node, and its list would change there: on the Proxmox host, \
+             dashboard-cast proxmox lxc CTID --apply makes one for the container",
         ));
     }
     let path = through(&node);

@@ -45,9 +45,9 @@ pub(super) fn groups(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 const NO_GPU: &str = "There is no render node (/dev/dri/renderD*). A machine of its own has one when the \
-     kernel's driver is loaded (i915, xe); a virtual machine gets one by PCI passthrough; a Proxmox \
-     container by a line \"dev0: /dev/dri/renderD128,gid=GID\" in its configuration on the host, with the \
-     GID of the group render in the container.";
+     kernel's driver is loaded (i915, xe); a virtual machine gets one by PCI passthrough (on a \
+     Proxmox host: dashboard-cast proxmox vm VMID), a container is given the host's (dashboard-cast proxmox \
+     lxc CTID).";
 
 const COLUMNS: [Column; 4] = [
     Column::whole("NODE"),

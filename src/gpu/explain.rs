@@ -97,8 +97,8 @@ pub(super) const HUC: &str = "on the host, put \"options i915 enable_guc=2\" int
 
 fn to_container(gpu: &Gpu) -> String {
     format!(
-        "on the host, put \"dev0: {},gid=GID\" into the container's configuration, with GID of the \
-         group render in here (dashboard-cast gpu-groups), and start it again",
+        "on the Proxmox host: dashboard-cast proxmox lxc CTID --apply, which gives the container {}, and start \
+         the container again",
         gpu.node.display()
     )
 }
@@ -149,8 +149,11 @@ mod tests {
     #[test]
     fn what_the_host_must_do_is_said_to_be_for_the_host() {
         let lxc = place(13, Some("lxc"));
-        assert!(told(0x3e9b, &Refusal::Denied, &lxc).contains("dev0: /dev/dri/renderD128"));
-        assert!(told(0x3e9b, &Refusal::NoNode, &lxc).contains("on the host"));
+        assert!(
+            told(0x3e9b, &Refusal::Denied, &lxc)
+                .contains("gives the container /dev/dri/renderD128")
+        );
+        assert!(told(0x3e9b, &Refusal::NoNode, &lxc).contains("on the Proxmox host"));
         assert!(told(0x3e9b, &Refusal::NoNode, &place(13, None)).contains("journalctl -k"));
     }
 
