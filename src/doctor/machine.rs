@@ -1,6 +1,7 @@
 //! The machine that is examined: its files below a root, and what those said who had to be asked.
 
 use std::{
+    cmp::Reverse,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -116,11 +117,37 @@ impl Machine {
         names
     }
 
-    /// The first of Intel's cards that has a driver of the kernel's graphics; else the first of Intel's.
+    /// The best GPU on which something encodes.
+    pub(super) fn working(&self) -> Option<&GpuView> {
+        self.gpus.iter().find(|gpu| gpu.usable)
+    }
+
+    /// Intel's card that matters: the one that the configuration names; else one that encodes; else one
+    /// whose node is here; else one that has a driver of the kernel's graphics; else the first. `None`
+    /// also when the configuration names another maker's.
     pub(super) fn intel(&self) -> Option<&Card> {
-        let mut intel = self.cards.iter().filter(|card| card.is_intel());
-        let first = intel.clone().next();
-        intel.find(|card| !card.nodes.is_empty()).or(first)
+        if let Some(card) = self.cards.iter().find(|card| self.is_chosen(card)) {
+            return Some(card).filter(|card| card.is_intel());
+        }
+        let working = self.working().and_then(|gpu| gpu.pci.as_ref());
+        let is_here = |number| self.nodes.iter().any(|file| file.number() == number);
+        let intel = self.cards.iter().filter(|card| card.is_intel());
+        // Of several that are as good, the first.
+        intel.min_by_key(|card| {
+            let encodes = working == Some(&card.pci);
+            let has_node = card.nodes.iter().any(|number| is_here(*number));
+            Reverse((encodes, has_node, !card.nodes.is_empty()))
+        })
+    }
+
+    fn is_chosen(&self, card: &Card) -> bool {
+        match &self.choice {
+            GpuChoice::Auto | GpuChoice::None => false,
+            GpuChoice::Pci(pci) => card.pci == *pci,
+            GpuChoice::Node(node) => {
+                card.nodes.iter().any(|number| *node == Path::new(&node_path(*number)))
+            }
+        }
     }
 
     /// Every way to encode on every GPU, best first, with its name.
@@ -131,9 +158,26 @@ impl Machine {
             .flat_map(|gpu| gpu.encoders.iter().map(move |(name, view)| (gpu, name.as_str(), view)))
     }
 
-    /// The first way to encode that this word says the trouble of, and its GPU.
+    /// The first way to encode that this word says the trouble of, and its GPU. Where something
+    /// encodes, only of the GPU that does: nobody needs the others.
     pub(super) fn refused(&self, reason: &str) -> Option<(&GpuView, &str, &EncoderView)> {
-        self.encoders().find(|(_, _, view)| view.reason.as_deref() == Some(reason))
+        self.refusals(reason)
+            .find(|(gpu, ..)| self.working().is_none_or(|own| own.node == gpu.node))
+    }
+
+    /// What this word says the trouble of on GPUs that nobody needs, as another one encodes.
+    pub(super) fn spare(&self, reason: &str) -> impl Iterator<Item = String> {
+        let spare = self
+            .refusals(reason)
+            .filter(|(gpu, ..)| self.working().is_some_and(|own| own.node != gpu.node));
+        spare.map(|(gpu, name, view)| {
+            let problem = view.problem.as_deref().unwrap_or_default();
+            format!("{name} on {}, which is not needed: {problem}", gpu.name)
+        })
+    }
+
+    fn refusals(&self, reason: &str) -> impl Iterator<Item = (&GpuView, &str, &EncoderView)> {
+        self.encoders().filter(move |(_, _, view)| view.reason.as_deref() == Some(reason))
     }
 
     /// The id of the group `render` here, or what to put in its place.
@@ -182,6 +226,11 @@ impl Machine {
     }
 }
 
+/// Where the render node of this number is.
+pub(super) fn node_path(number: u32) -> String {
+    format!("/dev/dri/renderD{number}")
+}
+
 /// By what systemd and container managers leave behind; virtual machines by their firmware's tables.
 fn environment(root: &Path) -> Environment {
     let text = |path: &str| fs::read_to_string(root.join(path)).ok();
@@ -225,6 +274,7 @@ fn environment(root: &Path) -> Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{doctor::testing::Tree, session::Refusal};
 
     fn with(files: &[(&str, &str)]) -> Environment {
         let root = tempfile::tempdir().unwrap();
@@ -258,5 +308,61 @@ mod tests {
             Environment::Container { kind: kind(), privileged: true }
         );
         assert_eq!(with(&[(".dockerenv", "")]), Environment::Application("docker".into()));
+    }
+
+    const IGPU: &str = "0000:00:02.0";
+    const ARC: &str = "0000:03:00.0";
+
+    fn two() -> Tree {
+        Tree::new()
+            .gpu(IGPU, 0xa780, Some(("i915", 128)))
+            .gpu(ARC, 0x56a0, Some(("i915", 129)))
+            .installed(&["iHD_drv_video.so", "libmfx-gen.so.1.2"])
+    }
+
+    #[track_caller]
+    fn assert_intel(tree: &Tree, expected: Option<&str>) {
+        let machine = tree.machine();
+        assert_eq!(machine.intel().map(|card| &*card.pci), expected);
+    }
+
+    #[test]
+    fn of_several_cards_the_one_that_serves_matters() {
+        assert_intel(&Tree::new().gpu(IGPU, 0xa780, None), Some(IGPU));
+        assert_intel(&two(), Some(IGPU));
+        let driven = Tree::new().gpu(IGPU, 0xa780, None).gpu(ARC, 0x56a0, Some(("xe", 128)));
+        assert_intel(&driven, Some(ARC));
+        assert_intel(&two().node(File::node(129, 0, 992, 0o660)), Some(ARC));
+        let both = || two().node(File::node(128, 0, 44, 0o660)).node(File::node(129, 0, 44, 0o660));
+        assert_intel(&both(), Some(IGPU));
+        assert_intel(&both().works_on(129, "h264_qsv", "VBR"), Some(ARC));
+    }
+
+    #[test]
+    fn the_card_that_the_configuration_names_matters() {
+        let chosen = |choice: &str| {
+            let text = format!("[encoder]\ngpu = \"{choice}\"\n");
+            let amd = two().display("0000:04:00.0", 0x1002, 0x164e, Some(("amdgpu", 130)));
+            amd.file("etc/dashboard-cast/dashboard-cast.toml", &text)
+        };
+        assert_intel(&chosen("auto"), Some(IGPU));
+        assert_intel(&chosen("pci:0000:03:00.0"), Some(ARC));
+        assert_intel(&chosen("/dev/dri/renderD129"), Some(ARC));
+        assert_intel(&chosen("pci:0000:04:00.0"), None);
+    }
+
+    #[test]
+    fn where_something_encodes_the_others_are_spare() {
+        let refused = || Refusal::NoVaDriver("not installed".to_owned());
+        let tree = || two().refused_on(128, "h264_vaapi", refused());
+        let machine = tree().machine();
+        assert!(machine.refused("no-va-driver").is_some());
+        assert_eq!(machine.spare("no-va-driver").count(), 0);
+        let machine = tree().works_on(129, "h264_vaapi", "VBR").machine();
+        assert!(machine.refused("no-va-driver").is_none());
+        let spare: Vec<_> = machine.spare("no-va-driver").collect();
+        assert!(spare.len() == 1 && spare[0].contains("Raptor Lake"), "{spare:?}");
+        let own = tree().works_on(128, "h264_qsv", "VBR").machine();
+        assert!(own.refused("no-va-driver").is_some(), "it is the one that encodes");
     }
 }

@@ -45,14 +45,22 @@ impl Entry {
 impl Report {
     /// Examines a machine. With `only`, these checks alone are told, and what stands in their way.
     pub fn of(machine: &Machine, only: &[String]) -> Self {
-        let findings: Vec<Finding> = ALL.iter().map(|check| look(check, machine)).collect();
+        let findings: Vec<Finding> = ALL
+            .iter()
+            .map(|check| match elsewhere(check, machine) {
+                Some(says) => Finding::skipped(says),
+                None => (check.look)(machine),
+            })
+            .collect();
         let because = causes(ALL, &findings);
         let entries = ALL.iter().zip(findings).map(|(check, finding)| Entry {
             id: check.id,
             question: check.question,
             subject: check.subject,
-            // What is well needs no excuse.
-            because: because.get(check.id).copied().filter(|_| finding.verdict != Verdict::Pass),
+            // What is well needs no excuse, and what is elsewhere has one.
+            because: because.get(check.id).copied().filter(|_| {
+                finding.verdict != Verdict::Pass && elsewhere(check, machine).is_none()
+            }),
             finding,
             manual: check.manual,
         });
@@ -83,15 +91,31 @@ impl Report {
     }
 }
 
-/// On a host whose guests have the service, what is asked of the service is asked in vain.
-fn look(check: &Check, machine: &Machine) -> Finding {
-    let is_elsewhere = machine.is_only_host();
-    match check.subject {
-        Subject::Service | Subject::Page | Subject::Tv if is_elsewhere => {
-            Finding::skipped("this is a host: the service is in a guest, and so is its doctor")
+/// What only they need who encode. A host needs none of it to give its GPU to a guest.
+const ENCODING: [&str; 8] = [
+    "node-access",
+    "va-driver",
+    "va-encoder",
+    "quicksync-runtime",
+    "gpu-firmware",
+    "libavcodec",
+    "proof",
+    "encoder",
+];
+
+/// On a host whose guests have the service, what is asked of the service and its encoders is asked in
+/// vain; a sentence.
+fn elsewhere(check: &Check, machine: &Machine) -> Option<&'static str> {
+    let says = match check.subject {
+        Subject::Service | Subject::Page | Subject::Tv => {
+            "this is a host: the service is in a guest, and so is its doctor"
         }
-        _ => (check.look)(machine),
-    }
+        Subject::Gpu if ENCODING.contains(&check.id) => {
+            "this is a host: what encodes is in a guest"
+        }
+        Subject::Gpu | Subject::Machine => return None,
+    };
+    machine.is_only_host().then_some(says)
 }
 
 fn worst(checks: &[Entry]) -> Verdict {
@@ -104,4 +128,17 @@ fn worst(checks: &[Entry]) -> Verdict {
 /// The ids that a check can be asked for by.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|Check { id, .. }| *id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_is_not_asked_has_the_name_of_a_check() {
+        for id in ENCODING {
+            let check = ALL.iter().find(|check| check.id == id).expect("a check of this name");
+            assert_eq!(check.subject, Subject::Gpu, "{id}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::{
     Report,
     testing::{MACHINES, machine},
 };
+use crate::{access::File, session::Refusal};
 
 /// A line of the guide, the check in its place, a machine on which it is broken, and words of what is
 /// then said to be done.
@@ -23,13 +24,13 @@ const GUIDE: &[Row] = &[
         "Step 3: pass the node to the container",
         "render-node",
         "container-without-node",
-        "pct set CTID --dev0 /dev/dri/renderD128,gid=104",
+        "pct set CTID --devN /dev/dri/renderD128,gid=104",
     ),
     Row(
         "Step 3: allow the device",
         "device-cgroup",
         "container-with-denied-node",
-        "pct set CTID --dev0",
+        "dashboard-cast proxmox lxc CTID --apply",
     ),
     Row(
         "Step 3: restart the container",
@@ -75,7 +76,7 @@ const GUIDE: &[Row] = &[
         "/dev/dri does not exist",
         "render-node",
         "container-without-node",
-        "dashboard-cast proxmox lxc CTID",
+        "dashboard-cast proxmox lxc CTID --apply",
     ),
     Row("permission denied on the node", "node-access", "container-with-hosts-node", "pct reboot"),
     Row(
@@ -88,7 +89,7 @@ const GUIDE: &[Row] = &[
     Row("the processor has an \"F\"", "cpu", "processor-without-graphics", "without \"F\""),
     // The checklist.
     Row("IOMMU enabled", "iommu", "iommu-off", "VT-d"),
-    Row("/dev/dri exists in the container", "render-node", "container-without-node", "--dev0"),
+    Row("/dev/dri exists in the container", "render-node", "container-without-node", "--devN"),
     Row("vainfo succeeds", "va-driver", "only-i965", "apt install"),
     Row("vainfo shows iHD", "va-driver", "driver-by-environment", "driver is chosen"),
     Row("vainfo shows EncSlice", "va-encoder", "broadwell", "apt install"),
@@ -118,9 +119,9 @@ fn every_line_of_the_guide_is_a_check_that_fails_where_it_is_broken() {
 #[test]
 fn a_machine_that_is_well_has_nothing_to_see_to_of_its_gpu() {
     for name in [
-        "proxmox-host",
         "container",
         "container-with-node-of-root",
+        "container-with-second-gpu",
         "arc-and-igpu",
         "xe",
         "virtual-machine",
@@ -133,6 +134,38 @@ fn a_machine_that_is_well_has_nothing_to_see_to_of_its_gpu() {
         let causes: Vec<_> = report.causes.iter().copied().filter(gpu).collect();
         assert!(causes.is_empty(), "{name}: {causes:?}");
         assert!(report.entry("encoder").unwrap().finding.says.contains("h264_"), "{name}");
+    }
+}
+
+#[test]
+fn what_ails_a_gpu_that_nobody_needs_is_nothing_to_see_to() {
+    let denied = || {
+        let arc = machine("container").gpu("0000:03:00.0", 0x56a0, Some(("i915", 129)));
+        arc.node(File::node(129, 0, 992, 0o660))
+            .told(|told| told.opened.push(("/dev/dri/renderD129".to_owned(), Some(1))))
+            .refused_on(129, "h264_qsv", Refusal::Denied)
+            .refused_on(129, "h264_vaapi", Refusal::Denied)
+    };
+    let without_driver = || {
+        let amd = machine("xe").display("0000:03:00.0", 0x1002, 0x164e, Some(("amdgpu", 129)));
+        let refusal = Refusal::NoVaDriver("radeonsi_drv_video.so".to_owned());
+        amd.node(File::node(129, 0, 992, 0o660)).refused_on(129, "h264_vaapi", refusal)
+    };
+    for tree in [denied(), without_driver()] {
+        assert_eq!(Report::of(&tree.machine(), &[]).causes, [""; 0]);
+    }
+}
+
+#[test]
+fn a_host_that_encodes_nothing_is_well_without_what_encodes() {
+    for name in ["proxmox-host", "kept-for-virtual-machines"] {
+        let report = Report::of(&machine(name).machine(), &[]);
+        assert_eq!(report.causes, [""; 0], "{name}");
+        for id in ["va-driver", "libavcodec", "proof", "encoder", "node-access"] {
+            let finding = &report.entry(id).unwrap().finding;
+            assert_eq!(finding.verdict, super::Verdict::Skipped, "{name}: {id}");
+            assert!(finding.says.contains("in a guest"), "{name}: {id} says {:?}", finding.says);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-use super::{Check, Subject};
+use super::{Check, Subject, render_node::giving};
 use crate::doctor::{
     finding::{Finding, Place},
-    machine::Machine,
+    machine::{Machine, node_path},
 };
 
 pub(super) const CHECK: Check = Check {
@@ -55,14 +55,10 @@ fn look(machine: &Machine) -> Finding {
     };
     match refused {
         Some(why) if machine.place.is_container() => {
-            Finding::fail("the container lets no browser make its sandbox")
+            let found = Finding::fail("the container lets no browser make its sandbox")
                 .seen(why)
-                .seen(format!("/proc/self/attr/current: {label}"))
-                .run(
-                    Place::Host,
-                    "let the container nest",
-                    &["pct set CTID --features nesting=1", "pct reboot CTID"],
-                )
+                .seen(format!("/proc/self/attr/current: {label}"));
+            nest(machine, found, "let the container nest")
         }
         Some(why) => {
             Finding::fail("no program without rights can make a user namespace").seen(why).run(
@@ -76,6 +72,27 @@ fn look(machine: &Machine) -> Finding {
         }
         None if tried.is_some() => Finding::pass("it can").seen("a user namespace was made"),
         None => Finding::pass("nothing that is known stands in its way"),
+    }
+}
+
+/// With what lets a container nest. By hand, its other features must be said again; and what says them by
+/// itself wants a GPU.
+pub(super) fn nest(machine: &Machine, finding: Finding, words: &str) -> Finding {
+    let set = "pct set CTID --features FEATURES,nesting=1";
+    let keep = "FEATURES being those that pct config CTID shows, to keep them";
+    match machine.intel().and_then(|card| card.nodes.first()) {
+        Some(number) => {
+            let words = format!(
+                "{words}; this gives it the GPU's node, too (on a host without dashboard-cast: {set}, {keep}); \
+                 CTID is the container's number"
+            );
+            let give = giving(machine, &node_path(*number));
+            finding.run(Place::Host, words, &[&give, "pct reboot CTID"])
+        }
+        None => {
+            let words = format!("{words}, {keep}; CTID is the container's number");
+            finding.run(Place::Host, words, &["pct config CTID", set, "pct reboot CTID"])
+        }
     }
 }
 
@@ -136,7 +153,12 @@ mod tests {
         assert_eq!(look(&lxc("unconfined\n").machine()).verdict, Verdict::Pass);
         let found = look(&lxc("lxc-100_</var/lib/lxc> (enforce)\n").machine());
         assert_eq!(found.verdict, Verdict::Fail);
-        assert_eq!(found.fixes[0].commands[0], "pct set CTID --features nesting=1");
+        assert_eq!(found.fixes[0].commands[1], "pct set CTID --features FEATURES,nesting=1");
+        let gpu = lxc("lxc-100_</var/lib/lxc> (enforce)\n");
+        let gpu = gpu.gpu("0000:00:02.0", 0x46d1, Some(("i915", 128)));
+        let fix = look(&gpu.machine()).fixes.remove(0);
+        assert_eq!(fix.commands[0], "dashboard-cast proxmox lxc CTID --apply");
+        assert!(fix.words.contains("--features FEATURES,nesting=1"), "{fix:?}");
         let tried = |outcome| lxc("unconfined").told(|told| told.namespaces = Some(outcome));
         assert_eq!(look(&tried(Ok(())).machine()).verdict, Verdict::Pass);
         let found = look(&tried(Err("Operation not permitted".into())).machine());

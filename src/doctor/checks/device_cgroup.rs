@@ -1,6 +1,6 @@
 use rustix::io::Errno;
 
-use super::{Check, Subject};
+use super::{Check, Subject, render_node::give};
 use crate::doctor::{
     finding::{Finding, Place},
     machine::Machine,
@@ -18,6 +18,17 @@ pub(super) const CHECK: Check = Check {
 /// A file's permissions say `EACCES`, a device cgroup says `EPERM`: the first is mended in here, the second
 /// where the container is configured.
 fn look(machine: &Machine) -> Finding {
+    // What keeps others shut keeps nothing from working.
+    if let Some(gpu) = machine.working() {
+        let failed = machine
+            .told
+            .opened
+            .iter()
+            .filter_map(|(node, code)| Some(opening(node, Errno::from_raw_os_error((*code)?))));
+        let found = Finding::pass("nothing is in the way");
+        let found = found.seen(format!("an encoder has opened {}", gpu.node));
+        return machine.spare("denied").chain(failed).fold(found, Finding::seen);
+    }
     if let Some((gpu, _, view)) = machine.refused("denied") {
         let problem = view.problem.clone().unwrap_or_default();
         return denied(machine, &gpu.node).seen(problem);
@@ -25,7 +36,7 @@ fn look(machine: &Machine) -> Finding {
     for (node, outcome) in &machine.told.opened {
         let Some(code) = outcome else { continue };
         let error = Errno::from_raw_os_error(*code);
-        let seen = format!("opening {node} for reading and writing: {error}");
+        let seen = opening(node, error);
         match error {
             Errno::PERM => return denied(machine, node).seen(seen),
             Errno::NODEV | Errno::NXIO => {
@@ -52,6 +63,10 @@ fn look(machine: &Machine) -> Finding {
         .seen(format!("opened: {}", opened.collect::<Vec<_>>().join(", ")))
 }
 
+fn opening(node: &str, error: Errno) -> String {
+    format!("opening {node} for reading and writing: {error}")
+}
+
 fn denied(machine: &Machine, node: &str) -> Finding {
     let finding = Finding::fail(format!("the device cgroup keeps {node} shut"));
     if !machine.place.is_container() {
@@ -61,13 +76,9 @@ fn denied(machine: &Machine, node: &str) -> Finding {
             &["systemctl cat dashboard-cast-encoder@.service"],
         );
     }
-    let gid = machine.render_group();
-    finding.run(
-        Place::Host,
-        "let the container use the device; with lxc.mount.entry lines, lxc.cgroup2.devices.allow is missing \
-         or has another number",
-        &[&format!("pct set CTID --dev0 {node},gid={gid}"), "pct reboot CTID"],
-    )
+    let words = "let the container use the device: with lxc.mount.entry lines, \
+                 lxc.cgroup2.devices.allow is missing or has another number";
+    give(machine, finding, words, node)
 }
 
 #[cfg(test)]
@@ -90,6 +101,7 @@ mod tests {
         assert_eq!(opened(None).verdict, Verdict::Pass);
         let denied = opened(Some(Errno::PERM));
         assert!(denied.says.contains("cgroup") && denied.fixes[0].place == Place::Host);
+        assert_eq!(denied.fixes[0].commands[0], "dashboard-cast proxmox lxc CTID --apply");
         assert_eq!(opened(Some(Errno::ACCESS)).verdict, Verdict::Skipped);
         assert!(opened(Some(Errno::NODEV)).says.contains("no device"));
         assert_eq!(opened(Some(Errno::IO)).verdict, Verdict::Fail);
@@ -103,5 +115,25 @@ mod tests {
             .installed(&["iHD_drv_video.so"])
             .refused("h264_vaapi", Refusal::Denied);
         assert!(look(&tree.machine()).says.contains("cgroup"));
+    }
+
+    #[test]
+    fn a_node_that_nobody_needs_may_be_shut() {
+        let node = |number: u32| format!("/dev/dri/renderD{number}");
+        let tree = || {
+            Tree::new()
+                .gpu("0000:00:02.0", 0xa780, Some(("i915", 129)))
+                .gpu("0000:03:00.0", 0x56a0, Some(("i915", 128)))
+                .installed(&["iHD_drv_video.so", "libmfx-gen.so.1.2"])
+                .refused_on(129, "h264_qsv", Refusal::Denied)
+                .told(|told| {
+                    let shut = Some(Errno::PERM.raw_os_error());
+                    told.opened = vec![(node(128), None), (node(129), shut)];
+                })
+        };
+        assert_eq!(look(&tree().machine()).verdict, Verdict::Fail);
+        let found = look(&tree().works_on(128, "h264_qsv", "VBR").machine());
+        assert_eq!(found.verdict, Verdict::Pass);
+        assert!(found.evidence.iter().any(|seen| seen.contains("renderD129")), "{found:?}");
     }
 }

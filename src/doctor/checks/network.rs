@@ -54,19 +54,23 @@ fn look(machine: &Machine) -> Finding {
     shown.fold(found, Finding::seen)
 }
 
+/// Setting it replaces all of it.
+const KEEP: &str = "in its net0, change what is wrong (bridge, ip, tag) and say the rest again, the address \
+                    of the card too";
+
 fn help(machine: &Machine, found: Finding) -> Finding {
     if machine.place.is_container() {
         return found.run(
             Place::Host,
-            "connect the container to the bridge of the TVs' network",
-            &["pct set CTID --net0 name=eth0,bridge=vmbr0,ip=dhcp"],
+            format!("connect the container to the bridge of the TVs' network: {KEEP}"),
+            &["pct config CTID"],
         );
     }
     if machine.place.is_vm() {
         return found.run(
             Place::Host,
-            "connect the virtual machine to the bridge of the TVs' network",
-            &["qm set VMID --net0 virtio,bridge=vmbr0"],
+            format!("connect the virtual machine to the bridge of the TVs' network: {KEEP}"),
+            &["qm config VMID"],
         );
     }
     found.run(Place::Here, "connect it, and see whether it gets an address", &["ip -brief address"])
@@ -126,6 +130,8 @@ mod tests {
     #[test]
     fn a_container_is_connected_by_its_host() {
         let found = look(&Tree::new().file("run/systemd/container", "lxc").machine());
-        assert!(found.fixes[0].commands[0].starts_with("pct set CTID --net0"));
+        assert_eq!(found.fixes[0].commands, ["pct config CTID"], "nothing that would be lost");
+        let vm = Tree::new().file("sys/class/dmi/id/sys_vendor", "QEMU\n");
+        assert_eq!(look(&vm.machine()).fixes[0].commands, ["qm config VMID"]);
     }
 }

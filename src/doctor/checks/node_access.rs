@@ -1,9 +1,11 @@
-use super::{Check, Subject};
+use std::path::PathBuf;
+
+use super::{Check, Subject, render_node::give};
 use crate::{
     access::{self, Access, GROUP},
     doctor::{
         finding::{Finding, Place},
-        machine::Machine,
+        machine::{Machine, node_path},
     },
 };
 
@@ -20,8 +22,9 @@ fn look(machine: &Machine) -> Finding {
     let nodes = machine.nodes.iter().map(|file| access::judge(file, &machine.groups));
     let nodes: Vec<access::Node> = nodes.collect();
     // One is enough, and the best one is the one to speak of.
-    let best = machine.intel().and_then(|card| card.nodes.first());
-    let best = best.map(|number| format!("/dev/dri/renderD{number}").into());
+    let working = machine.working().map(|gpu| gpu.node.clone());
+    let intel = || Some(node_path(*machine.intel()?.nodes.first()?));
+    let best = working.clone().or_else(intel).map(PathBuf::from);
     let node = nodes.iter().find(|node| Some(&node.path) == best.as_ref()).or(nodes.first());
     let Some(node) = node else { return Finding::skipped("there is no node") };
     let path = node.path.display();
@@ -38,23 +41,17 @@ fn look(machine: &Machine) -> Finding {
         }
         Access::Nothing(problem) => problem,
     };
+    // Such as one that is open to everybody.
+    if working.is_some_and(|own| own == path.to_string()) {
+        return Finding::pass(format!("an encoder has opened {path}")).seen(seen).seen(problem);
+    }
     let finding = Finding::fail(format!("encoders may not open {path}: {problem}")).seen(seen);
-    let number = machine
-        .nodes
-        .iter()
-        .find(|file| file.path() == node.path)
-        .map_or(128, |file| file.number());
     match (&node.remedy, machine.place.is_container()) {
-        (Some(_), true) => finding.run(
-            Place::Host,
-            "give the container a node of its own in place of the host's (lxc.mount.entry)",
-            &[
-                &format!(
-                    "pct set CTID --dev0 /dev/dri/renderD{number},gid={}",
-                    machine.render_group()
-                ),
-                "pct reboot CTID",
-            ],
+        (Some(_), true) => give(
+            machine,
+            finding,
+            "give the container a node of its own, in place of the host's and its lxc.mount.entry",
+            &path.to_string(),
         ),
         (Some(remedy), false) => finding.advise(Place::Here, remedy),
         (None, _) => finding,
@@ -92,6 +89,25 @@ mod tests {
     fn what_only_the_host_can_mend_is_for_the_host() {
         let found = found(65_534, 65_534, 0o660);
         assert_eq!((found.verdict, found.fixes[0].place), (Verdict::Fail, Place::Host));
-        assert_eq!(found.fixes[0].commands[0], "pct set CTID --dev0 /dev/dri/renderD128,gid=104");
+        let fix = &found.fixes[0];
+        assert_eq!(fix.commands[0], "dashboard-cast proxmox lxc CTID --apply");
+        assert!(fix.words.contains("--devN /dev/dri/renderD128,gid=104"), "{fix:?}");
+    }
+
+    #[test]
+    fn what_an_encoder_has_opened_it_may_open() {
+        let tree = || {
+            Tree::new()
+                .gpu("0000:00:02.0", 0xa780, Some(("i915", 128)))
+                .gpu("0000:03:00.0", 0x56a0, Some(("xe", 129)))
+                .installed(&["iHD_drv_video.so", "libmfx-gen.so.1.2"])
+                .file("etc/group", GROUPS)
+                .node(File::node(128, 0, 104, 0o660))
+                .node(File::node(129, 65_534, 65_534, 0o666))
+        };
+        assert_eq!(look(&tree().machine()).says, "by the group render");
+        let found = look(&tree().works_on(129, "h264_qsv", "VBR").machine());
+        assert_eq!(found.verdict, Verdict::Pass);
+        assert!(found.says.contains("renderD129"), "{found:?}");
     }
 }

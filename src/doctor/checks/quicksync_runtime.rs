@@ -15,7 +15,10 @@ fn look(machine: &Machine) -> Finding {
         return Finding::skipped("there is no GPU of Intel's");
     };
     let Some((_, name, view)) = machine.refused("no-runtime") else {
-        let quicksync = machine.encoders().any(|(_, name, _)| name == "h264_qsv");
+        // Without the driver of VA-API nobody looks for it.
+        let quicksync = machine.encoders().any(|(_, name, view)| {
+            name == "h264_qsv" && view.reason.as_deref() != Some("no-va-driver")
+        });
         return match quicksync {
             true => Finding::pass("it is installed"),
             false if card.is_old() => {
@@ -56,6 +59,11 @@ mod tests {
         assert_eq!(missing.fixes[0].commands, ["apt install libmfx1"]);
         let there = coffee_lake(12, &["iHD_drv_video.so", "libmfxhw64.so.1"]);
         assert_eq!(there.verdict, Verdict::Pass);
+        let neither = coffee_lake(12, &[]);
+        assert_eq!(
+            (neither.verdict, &*neither.says),
+            (Verdict::Skipped, "QuickSync was not tried")
+        );
         let newer = coffee_lake(13, &["iHD_drv_video.so", "libmfx-gen.so.1.2"]);
         assert!(newer.verdict == Verdict::Skipped && newer.fixes.is_empty(), "{newer:?}");
     }

@@ -1,7 +1,7 @@
 use super::{Check, Subject};
 use crate::doctor::{
     finding::{Finding, Place},
-    machine::{Environment, Machine},
+    machine::{Environment, Machine, node_path},
 };
 
 pub(super) const CHECK: Check = Check {
@@ -16,9 +16,12 @@ pub(super) const CHECK: Check = Check {
 fn look(machine: &Machine) -> Finding {
     let files: Vec<String> =
         machine.nodes.iter().map(|file| file.path().display().to_string()).collect();
-    let expected = machine.intel().and_then(|card| card.nodes.first());
+    let is_here = |number: u32| machine.nodes.iter().any(|file| file.number() == number);
+    let expected = machine.intel().and_then(|card| card.nodes.first().copied());
     let found = match expected {
-        Some(number) => machine.nodes.iter().any(|file| file.number() == *number),
+        // Another maker's may be the one that encodes.
+        _ if machine.working().is_some_and(|gpu| files.contains(&gpu.node)) => true,
+        Some(number) => is_here(number),
         None => !files.is_empty(),
     };
     let seen = match files.is_empty() {
@@ -26,44 +29,64 @@ fn look(machine: &Machine) -> Finding {
         false => format!("/dev/dri: {}", files.join(", ")),
     };
     if found {
-        return Finding::pass(files.join(", ")).seen(seen);
+        let others = machine.cards.iter().filter(|card| card.is_intel());
+        let missing = others.flat_map(|card| &card.nodes).filter(|number| !is_here(**number));
+        let told = missing.map(|number| format!("{} is not there, nor needed", node_path(*number)));
+        return told.fold(Finding::pass(files.join(", ")).seen(seen), Finding::seen);
     }
     // The check before said so.
     if expected.is_none() && files.is_empty() && !machine.place.is_container() {
         return Finding::skipped("there is no GPU that would have one").seen(seen);
     }
-    let number = expected.map_or_else(|| "128".to_owned(), ToString::to_string);
+    let node = node_path(expected.unwrap_or(128));
     let finding = match expected {
         Some(number) => {
-            let finding = Finding::fail(format!("/dev/dri/renderD{number} is not there"));
+            let finding = Finding::fail(format!("{node} is not there"));
             finding.seen(format!("/sys/class/drm/renderD{number} is there"))
         }
         None => Finding::fail("there is no /dev/dri/renderD* here"),
     };
-    let gid = machine.render_group();
+    let finding = finding.seen(seen);
     match &machine.place {
-        Environment::Container { .. } => finding.seen(seen).run(
-            Place::Host,
-            format!(
-                "give the container the node (before Proxmox 8.1: dashboard-cast proxmox lxc CTID); \
-                 CTID is the container's number, and {gid} the group render in here"
-            ),
-            &[
-                &format!("pct set CTID --dev0 /dev/dri/renderD{number},gid={gid}"),
-                "pct reboot CTID",
-            ],
-        ),
-        Environment::Application(_) => finding.seen(seen).run(
+        Environment::Container { .. } => {
+            give(machine, finding, "give the container the node", &node)
+        }
+        Environment::Application(_) => finding.run(
             Place::Host,
             "give the container the node",
-            &[&format!("docker run --device /dev/dri/renderD{number} …")],
+            &[&format!("docker run --device {node} …")],
         ),
-        Environment::Vm(_) | Environment::Metal => finding.seen(seen).run(
-            Place::Here,
-            "the kernel knows why",
-            &["journalctl -k -g 'i915|xe|drm'", "udevadm trigger --subsystem-match=drm"],
-        ),
+        Environment::Vm(_) | Environment::Metal => {
+            finding.run(Place::Here, "the kernel knows why", &["journalctl -k -g 'i915|xe|drm'"])
+        }
     }
+}
+
+/// With what gives a container a node. By hand, a device of the container's that is there must stay, and
+/// Proxmox before 8.1 knows none.
+pub(super) fn give(machine: &Machine, finding: Finding, words: &str, node: &str) -> Finding {
+    let gid = machine.render_group();
+    let words = format!(
+        "{words} (on a host without dashboard-cast, from Proxmox 8.1 on: pct set CTID --devN \
+         {node},gid={gid}, N being the first number that pct config CTID does not use); CTID is the \
+         container's number"
+    );
+    finding.run(Place::Host, words, &[&giving(machine, node), "pct reboot CTID"])
+}
+
+/// The command for the host that gives a container this node, and lets it nest. It finds the node by
+/// itself where there is one GPU of Intel's.
+pub(super) fn giving(machine: &Machine, node: &str) -> String {
+    let driven = || machine.cards.iter().filter(|card| !card.nodes.is_empty());
+    let mut intel = driven().filter(|card| card.is_intel()).flat_map(|card| &card.nodes);
+    let is_only = match (intel.next(), intel.next()) {
+        (Some(number), None) => node_path(*number) == node,
+        (Some(_), Some(_)) => false,
+        // No bus can be seen; else there is another maker's.
+        (None, _) => driven().next().is_none(),
+    };
+    let named = if is_only { String::new() } else { format!(" --node {node}") };
+    format!("dashboard-cast proxmox lxc CTID{named} --apply")
 }
 
 #[cfg(test)]
@@ -82,7 +105,9 @@ mod tests {
             .file("etc/group", "render:x:992:\n");
         let found = look(&tree.machine());
         assert_eq!((found.verdict, found.fixes[0].place), (Verdict::Fail, Place::Host));
-        assert_eq!(found.fixes[0].commands[0], "pct set CTID --dev0 /dev/dri/renderD129,gid=992");
+        let fix = &found.fixes[0];
+        assert_eq!(fix.commands, ["dashboard-cast proxmox lxc CTID --apply", "pct reboot CTID"]);
+        assert!(fix.words.contains("pct set CTID --devN /dev/dri/renderD129,gid=992"), "{fix:?}");
         // The node of another GPU is not the one that is meant.
         let other = tree.node(File::node(128, 0, 992, 0o660));
         assert_eq!(look(&other.machine()).verdict, Verdict::Fail);
@@ -93,7 +118,43 @@ mod tests {
     #[test]
     fn a_container_that_sees_no_bus_is_told_the_usual_line() {
         let found = look(&Tree::new().file("run/systemd/container", "lxc").machine());
-        assert_eq!(found.fixes[0].commands[0], "pct set CTID --dev0 /dev/dri/renderD128,gid=GID");
+        let fix = &found.fixes[0];
+        assert_eq!(fix.commands[0], "dashboard-cast proxmox lxc CTID --apply");
+        assert!(fix.words.contains("--devN /dev/dri/renderD128,gid=GID"), "{fix:?}");
+    }
+
+    #[test]
+    fn of_several_nodes_the_one_that_is_meant_is_named_to_the_host() {
+        let intel = || Tree::new().gpu("0000:00:02.0", 0xa780, Some(("i915", 128)));
+        let amd = || Tree::new().display("0000:01:00.0", 0x1002, 0x164e, Some(("amdgpu", 128)));
+        let node = "/dev/dri/renderD128";
+        let given = |tree: Tree| giving(&tree.machine(), node).contains("--node");
+        assert!(!given(intel()) && !given(Tree::new()));
+        assert!(given(intel().gpu("0000:03:00.0", 0x56a0, Some(("xe", 129)))));
+        assert!(given(amd()));
+        assert!(given(amd().gpu("0000:03:00.0", 0x56a0, Some(("xe", 129)))));
+    }
+
+    #[test]
+    fn the_node_of_a_gpu_that_nobody_needs_may_be_missing() {
+        let tree = || {
+            Tree::new()
+                .gpu("0000:00:02.0", 0xa780, Some(("i915", 128)))
+                .display("0000:03:00.0", 0x1002, 0x164e, Some(("amdgpu", 129)))
+                .file("run/systemd/container", "lxc")
+                .node(File::node(129, 0, 992, 0o660))
+        };
+        assert_eq!(look(&tree().machine()).verdict, Verdict::Fail);
+        let found = look(&tree().works_on(129, "h264_vaapi", "VBR").machine());
+        assert_eq!(found.verdict, Verdict::Pass);
+        assert!(found.evidence[1].contains("renderD128 is not there"), "{found:?}");
+    }
+
+    #[test]
+    fn a_machine_of_its_own_asks_its_kernel() {
+        let tree = Tree::new().gpu("0000:00:02.0", 0xa780, Some(("i915", 128)));
+        let found = look(&tree.machine());
+        assert_eq!(found.fixes[0].commands, ["journalctl -k -g 'i915|xe|drm'"]);
     }
 
     #[test]

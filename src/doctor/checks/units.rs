@@ -1,4 +1,4 @@
-use super::{Check, Subject};
+use super::{Check, Subject, browser_sandbox::nest};
 use crate::doctor::{
     finding::{Finding, Place},
     machine::Machine,
@@ -77,10 +77,10 @@ fn failed(machine: &Machine, name: &str, unit: &Unit) -> Finding {
     let start = format!("systemctl start {name}");
     // systemd's own: it could not set up the sandbox, or hand over the token.
     if machine.place.is_container() && matches!(unit.exit, Some(226 | 243)) {
-        return found.run(
-            Place::Host,
+        return nest(
+            machine,
+            found,
             "let the container nest, which systemd needs to confine services",
-            &["pct set CTID --features nesting=1", "pct reboot CTID"],
         );
     }
     let words = match (&*unit.result, unit.exit) {
@@ -199,9 +199,13 @@ mod tests {
         assert!(found.fixes[0].words.contains("too often"), "{found:?}");
         assert_eq!(found.fixes[0].commands[1], "systemctl reset-failed dashboard-cast.service");
         let tree = with(unit("active", "enabled"), failed("exit-code", 226))
-            .file("run/systemd/container", "lxc");
+            .file("run/systemd/container", "lxc")
+            .gpu("0000:00:02.0", 0x46d1, Some(("i915", 128)));
         let found = look(&tree.machine());
         assert_eq!(found.fixes[0].place, Place::Host);
-        assert_eq!(found.fixes[0].commands[0], "pct set CTID --features nesting=1");
+        assert_eq!(
+            found.fixes[0].commands,
+            ["dashboard-cast proxmox lxc CTID --apply", "pct reboot CTID"]
+        );
     }
 }

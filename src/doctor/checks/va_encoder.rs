@@ -25,8 +25,13 @@ fn look(machine: &Machine) -> Finding {
         .seen(format!("{name}: {}", view.problem.as_deref().unwrap_or_default()));
     match &view.remedy {
         Some(remedy) => finding.remedy("another driver does", remedy),
-        None => finding
-            .advise(Place::Here, "a newer driver may know this GPU: Debian 13 or its backports"),
+        None => {
+            let newer = match machine.debian() {
+                Some(13..) => "the backports of this Debian",
+                _ => "Debian 13 or its backports",
+            };
+            finding.advise(Place::Here, format!("a newer driver may know this GPU: {newer}"))
+        }
     }
 }
 
@@ -49,5 +54,19 @@ mod tests {
         let found = look(&refused.machine());
         assert!(found.verdict == Verdict::Fail && found.says.contains("Broadwell"), "{found:?}");
         assert_eq!(look(&tree().works("h264_vaapi", "VBR").machine()).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn nobody_is_sent_to_the_release_that_is_there() {
+        let words = |release: u32| {
+            let tree = Tree::new()
+                .file("etc/os-release", &format!("ID=debian\nVERSION_ID=\"{release}\"\n"))
+                .gpu("0000:00:02.0", 0xb080, Some(("xe", 128)))
+                .installed(&["iHD_drv_video.so"])
+                .refused("h264_vaapi", Refusal::NoEncoder("no entry point".to_owned()));
+            look(&tree.machine()).fixes.remove(0).words
+        };
+        assert!(words(12).contains("Debian 13 or its backports"));
+        assert!(words(13).contains("backports") && !words(13).contains("13"), "{}", words(13));
     }
 }

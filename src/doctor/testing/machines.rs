@@ -23,8 +23,10 @@ pub(crate) const MACHINES: &[Named] = &[
     ("container-with-hosts-node", container_with_hosts_node),
     ("container-with-denied-node", container_with_denied_node),
     ("container-with-another-device", container_with_another_device),
+    ("container-with-second-gpu", container_with_second_gpu),
     ("processor-without-graphics", processor_without_graphics),
     ("graphics-switched-off", graphics_switched_off),
+    ("haswell", haswell),
     ("broadwell", broadwell),
     ("alder-lake-without-huc", alder_lake_without_huc),
     ("arc-and-igpu", arc_and_igpu),
@@ -127,17 +129,20 @@ fn both_work(tree: Tree) -> Tree {
     tree.works("h264_qsv", "VBR").works("h264_vaapi", "VBR")
 }
 
-fn proxmox_host() -> Tree {
-    let tree = cpu(debian(13, 992), "Intel(R) N100", 0xbe)
+/// Without the service, its libraries and a driver of VA-API's.
+fn host() -> Tree {
+    cpu(debian(13, 992), "Intel(R) N100", 0xbe)
         .file(
             "var/lib/dpkg/status",
             "Package: pve-manager\nStatus: install ok installed\nVersion: 9.1\n",
         )
         .file("proc/cmdline", "BOOT_IMAGE=/boot/vmlinuz root=/dev/mapper/pve-root ro quiet\n")
-        .gpu(IGPU, N100, Some(("i915", 128)))
-        .installed(&[IHD, RUNTIME])
-        .node(File::node(128, 0, 992, 0o660));
-    both_work(opened(tree, 128, None))
+        .told(|told| told.encoders.clear())
+}
+
+fn proxmox_host() -> Tree {
+    let tree = host().gpu(IGPU, N100, Some(("i915", 128))).node(File::node(128, 0, 992, 0o660));
+    opened(tree, 128, None)
 }
 
 fn container() -> Tree {
@@ -197,6 +202,25 @@ fn container_with_another_device() -> Tree {
         .refused("h264_vaapi", Refusal::NoNode)
 }
 
+/// Of two GPUs, it has the one that is better and comes later on the bus.
+fn container_with_second_gpu() -> Tree {
+    let tree = lxc(cpu(installed(debian(13, 992)), "13th Gen Intel(R) Core(TM) i5-13500", 0xbf))
+        .gpu(IGPU, 0xa780, Some(("i915", 128)))
+        .gpu("0000:03:00.0", 0x56a0, Some(("i915", 129)))
+        .installed(&[IHD, RUNTIME])
+        .node(File::node(129, 0, 992, 0o660))
+        .refused_on(128, "h264_qsv", Refusal::NoNode)
+        .refused_on(128, "h264_vaapi", Refusal::NoNode);
+    both_work(opened(tree, 129, None))
+}
+
+fn haswell() -> Tree {
+    let tree = cpu(installed(debian(13, 992)), "Intel(R) Core(TM) i5-4590 CPU @ 3.30GHz", 0x3c)
+        .gpu(IGPU, 0x0412, Some(("i915", 128)))
+        .node(File::node(128, 0, 992, 0o660));
+    opened(tree, 128, None)
+}
+
 fn processor_without_graphics() -> Tree {
     cpu(installed(debian(12, 104)), "Intel(R) Core(TM) i9-14900KF", 0xb7)
 }
@@ -251,7 +275,10 @@ fn driver_by_environment() -> Tree {
             None,
         )
         .gpu(IGPU, COFFEE_LAKE, Some(("i915", 128)))
-        .file("etc/environment", "LIBVA_DRIVER_NAME=i965\n")
+        .file(
+            "etc/systemd/system/dashboard-cast-encoder@.service.d/override.conf",
+            "[Service]\nEnvironment=LIBVA_DRIVER_NAME=i965\n",
+        )
         .installed(&[IHD, OLD_RUNTIME])
         .node(File::node(128, 0, 104, 0o660)),
     )
@@ -287,13 +314,12 @@ fn libavcodec_without_quicksync() -> Tree {
 }
 
 fn kept_for_virtual_machines() -> Tree {
-    cpu(debian(13, 992), "Intel(R) N100", 0xbe)
-        .file(
-            "var/lib/dpkg/status",
-            "Package: pve-manager\nStatus: install ok installed\nVersion: 9.1\n",
-        )
+    host()
         .gpu(IGPU, N100, None)
         .link(&format!("sys/bus/pci/devices/{IGPU}/driver"), "../../../bus/pci/drivers/vfio-pci")
+        .file("sys/class/iommu/dmar0/x", "")
+        .file(&format!("sys/kernel/iommu_groups/0/devices/{IGPU}"), "")
+        .file("etc/pve/qemu-server/101.conf", "cores: 2\nhostpci0: 0000:00:02.0,pcie=1\n")
 }
 
 fn iommu_off() -> Tree {

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Machine, Told};
+use super::{Machine, Told, machine::node_path};
 use crate::{
     access::File,
     gpu,
@@ -18,12 +18,24 @@ use crate::{
 };
 pub(crate) use machines::{MACHINES, machine};
 
+/// What came of trying an encoder, on each GPU that has it, or on that of this node.
+struct Trial {
+    encoder: String,
+    node: Option<u32>,
+    outcome: Result<Proof, Refusal>,
+}
+
+impl Trial {
+    fn is_of(&self, encoder: &str, node: &str) -> bool {
+        self.encoder == encoder && self.node.is_none_or(|number| node_path(number) == node)
+    }
+}
+
 /// Files of a machine, and what is told of it.
 pub(crate) struct Tree {
     root: TempDir,
     nodes: Vec<File>,
-    /// What came of trying encoders, by their names.
-    trials: Vec<(String, Result<Proof, Refusal>)>,
+    trials: Vec<Trial>,
     pub(crate) told: Told,
 }
 
@@ -97,22 +109,26 @@ impl Tree {
 
     /// With a proof of this encoder, on each GPU that has it.
     pub(crate) fn works(self, encoder: &str, rate_control: &str) -> Self {
-        let proof = Proof {
-            rate_control: rate_control.to_owned(),
-            driver: "Intel iHD driver".to_owned(),
-            similarity: 0.999,
-            took: Duration::from_secs(1),
-        };
-        self.tried(encoder, Ok(proof))
+        self.tried(encoder, None, Ok(proof(rate_control)))
+    }
+
+    /// With a proof of this encoder on the GPU of this node alone.
+    pub(crate) fn works_on(self, node: u32, encoder: &str, rate_control: &str) -> Self {
+        self.tried(encoder, Some(node), Ok(proof(rate_control)))
     }
 
     /// With a trial of this encoder that failed, on each GPU that has it.
     pub(crate) fn refused(self, encoder: &str, refusal: Refusal) -> Self {
-        self.tried(encoder, Err(refusal))
+        self.tried(encoder, None, Err(refusal))
     }
 
-    fn tried(mut self, encoder: &str, outcome: Result<Proof, Refusal>) -> Self {
-        self.trials.push((encoder.to_owned(), outcome));
+    /// With a trial of this encoder that failed on the GPU of this node.
+    pub(crate) fn refused_on(self, node: u32, encoder: &str, refusal: Refusal) -> Self {
+        self.tried(encoder, Some(node), Err(refusal))
+    }
+
+    fn tried(mut self, encoder: &str, node: Option<u32>, outcome: Result<Proof, Refusal>) -> Self {
+        self.trials.push(Trial { encoder: encoder.to_owned(), node, outcome });
         self
     }
 
@@ -125,11 +141,27 @@ impl Tree {
         let root = self.root.path();
         let mut told = self.told.clone();
         if !self.trials.is_empty() {
-            told.gpus = Some(gpu::judged(root, |encoder| {
-                let mut trials = self.trials.iter();
-                trials.find(|(own, _)| own == encoder).map(|(_, outcome)| outcome.clone())
-            }));
+            // Who judges knows encoders by their names: so, once for each GPU.
+            let gpus = gpu::judged(root, |_| None).into_iter().enumerate().map(|(at, gpu)| {
+                let outcome = |encoder: &str| {
+                    let trials = self.trials.iter().filter(|it| it.is_of(encoder, &gpu.node));
+                    // What is said of this GPU comes before what is said of all.
+                    let trial = trials.min_by_key(|trial| trial.node.is_none());
+                    trial.map(|trial| trial.outcome.clone())
+                };
+                gpu::judged(root, outcome).swap_remove(at)
+            });
+            told.gpus = Some(gpus.collect());
         }
         Machine::new(root.to_owned(), self.nodes.clone(), told)
+    }
+}
+
+fn proof(rate_control: &str) -> Proof {
+    Proof {
+        rate_control: rate_control.to_owned(),
+        driver: "Intel iHD driver".to_owned(),
+        similarity: 0.999,
+        took: Duration::from_secs(1),
     }
 }
