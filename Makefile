@@ -1,13 +1,14 @@
 # Everything here first installs from Debian what is missing (.ci/setup); when nothing is, it needs
 # no network but cargo's.
 
-.PHONY: help demo man test test-system bench check deb
+.PHONY: help demo man test test-system test-vm bench check deb
 
 help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
 	@echo 'make man           manual pages and completions, into target/man and target/completions'
 	@echo 'make test          run all tests'
 	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does (DEBIAN=13)'
+	@echo 'make test-vm       boot it in virtual machines with GPUs that come and go, as root, and test that'
 	@echo 'make deb           build the Debian package for this Debian, into the directory above'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
@@ -30,6 +31,10 @@ test-system:
 	@.ci/setup system
 	cargo test --locked --test system $(if $(DEBIAN),debian_$(DEBIAN)) -- --test-threads 1 --nocapture
 
+test-vm:
+	@.ci/setup vm
+	cargo test --locked --test vm $(if $(DEBIAN),debian_$(DEBIAN)) -- --test-threads 1 --nocapture
+
 deb:
 	@.ci/setup deb
 	dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
@@ -42,4 +47,4 @@ check:
 	@.ci/setup check
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
-	cargo clippy --locked --test system -- --deny warnings
+	cargo clippy --locked --test system --test vm -- --deny warnings
