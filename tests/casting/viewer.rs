@@ -49,6 +49,8 @@ pub(crate) struct Seen {
     discontinuity_sequence: u64,
     /// How many discontinuities lie before the last segment, as players count them.
     pub(crate) discontinuities: u64,
+    /// The playlist had an end.
+    ended: bool,
     /// What no player would forgive.
     pub(crate) complaints: Vec<String>,
 }
@@ -132,7 +134,17 @@ impl Seen {
         };
         let media = master.join(media).expect("an address in a playlist");
         let text = self.fetch(agent, &media)?;
-        let playlist = Playlist::parse(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        // A request that waits for the next segment is answered when the stream ends. By the next look, the
+        // TV has been told to stop.
+        if text.contains("#EXT-X-ENDLIST") {
+            if self.ended {
+                self.complaints.push(format!("it is to go on playing what has ended: {text}"));
+            }
+            self.ended = true;
+            return None;
+        }
+        let playlist = Playlist::parse(&text);
         self.check(&playlist);
         let entries = &playlist.entries;
         let newest = entries.len().saturating_sub(BEHIND);
