@@ -11,6 +11,13 @@ pub(crate) struct Package {
     pub(crate) version: String,
 }
 
+impl Package {
+    /// Its version, when it is installed.
+    pub(crate) fn installed(self) -> Option<String> {
+        (self.status == "installed").then_some(self.version)
+    }
+}
+
 /// The package of that name on the system below `root`. `None` when dpkg does not know it, or is not there.
 pub(crate) fn package(root: &Path, name: &str) -> Option<Package> {
     let output = Command::new("dpkg-query")
@@ -27,7 +34,7 @@ pub(crate) fn package(root: &Path, name: &str) -> Option<Package> {
 
 /// The version of an installed package.
 pub(crate) fn installed(root: &Path, name: &str) -> Option<String> {
-    package(root, name).filter(|package| package.status == "installed").map(|own| own.version)
+    package(root, name)?.installed()
 }
 
 #[cfg(test)]

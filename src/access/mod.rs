@@ -153,7 +153,8 @@ fn numbers() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("renderD")?.parse().ok())
 }
 
-fn node_path(number: u32) -> PathBuf {
+/// Where the render node of this number is.
+pub fn node_path(number: u32) -> PathBuf {
     Path::new("/dev/dri").join(format!("renderD{number}"))
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::told::Told;
 use crate::{
-    access::{File, Groups},
+    access::{self, File, Groups},
     config::{Config, ConfigError, GpuChoice, Loaded, locate},
     dpkg,
     gpu::{self, Card, EncoderView, GpuView},
@@ -19,6 +19,8 @@ use crate::{
 pub struct Machine {
     root: PathBuf,
     pub(super) place: Environment,
+    /// Whether this is a host of Proxmox VE.
+    pub(super) is_proxmox: bool,
     /// What stands in `/dev/dri`.
     pub(super) nodes: Vec<File>,
     pub(super) groups: Groups,
@@ -60,13 +62,15 @@ impl Machine {
     /// ordinary files could hold.
     pub fn new(root: PathBuf, nodes: Vec<File>, told: Told) -> Self {
         let place = environment(&root);
+        let is_proxmox =
+            root.join("etc/pve/local").exists() || dpkg::installed(&root, "pve-manager").is_some();
         let groups = Groups::at(&root);
         let cards = gpu::cards(&root);
         // One that cannot be read is told of by the check of the configuration.
         let loaded = locate(&root).and_then(|fragments| Config::load(&fragments));
         let choice = loaded.map(|loaded| loaded.config.encoder.gpu).unwrap_or_default();
         let gpus = told.gpus.clone().unwrap_or_else(|| gpu::plan(&root, choice.clone()));
-        Self { root, place, nodes, groups, cards, choice, gpus, told }
+        Self { root, place, is_proxmox, nodes, groups, cards, choice, gpus, told }
     }
 
     pub(super) fn path(&self, path: &str) -> PathBuf {
@@ -145,7 +149,7 @@ impl Machine {
             GpuChoice::Auto | GpuChoice::None => false,
             GpuChoice::Pci(pci) => card.pci == *pci,
             GpuChoice::Node(node) => {
-                card.nodes.iter().any(|number| *node == Path::new(&node_path(*number)))
+                card.nodes.iter().any(|number| *node == access::node_path(*number))
             }
         }
     }
@@ -217,18 +221,13 @@ impl Machine {
 
     /// Whether this is a host of Proxmox VE on which the service is not installed.
     pub(super) fn is_only_host(&self) -> bool {
-        self.is_proxmox() && !self.is_there("usr/lib/sysusers.d/dashboard-cast.conf")
-    }
-
-    /// Whether this is a host of Proxmox VE.
-    pub(super) fn is_proxmox(&self) -> bool {
-        self.is_there("etc/pve/local") || self.package("pve-manager").is_some()
+        self.is_proxmox && !self.is_there("usr/lib/sysusers.d/dashboard-cast.conf")
     }
 }
 
 /// Where the render node of this number is.
 pub(super) fn node_path(number: u32) -> String {
-    format!("/dev/dri/renderD{number}")
+    access::node_path(number).display().to_string()
 }
 
 /// By what systemd and container managers leave behind; virtual machines by their firmware's tables.

@@ -7,6 +7,7 @@ mod account;
 pub mod ask;
 mod chain;
 mod checks;
+mod container;
 mod finding;
 mod machine;
 mod report;

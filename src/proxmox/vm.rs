@@ -50,7 +50,7 @@ pub fn plan(host: &Host, id: u32, address: Option<&str>) -> Result<Plan, Refusal
     let there = (0..MOST).find_map(|number| {
         let key = format!("hostpci{number}");
         let value = conf.value(&key)?;
-        is_of(value, &gpu).then(|| format!("{key}: {value}"))
+        gives(value, &gpu.address).then(|| format!("{key}: {value}"))
     });
     let is_there = there.is_some();
     let (line, next) = match there {
@@ -101,17 +101,22 @@ pub fn plan(host: &Host, id: u32, address: Option<&str>) -> Result<Plan, Refusal
     Ok(Plan { id, gpu, group, line, is_there, warnings, next })
 }
 
-/// Whether a `hostpci` gives this GPU away: addresses may be without their domain and function.
-fn is_of(value: &str, gpu: &Pci) -> bool {
+/// Whether the value of a `hostpci` gives the device at this address away.
+pub fn gives(value: &str, device: &str) -> bool {
     let host = value.split(',').find_map(|field| match field.split_once('=') {
         Some(("host", addresses)) => Some(addresses),
         Some(_) => None,
         None => Some(field),
     });
-    host.into_iter().flat_map(|addresses| addresses.split(';')).any(|address| {
+    host.is_some_and(|addresses| name(addresses, device))
+}
+
+/// Whether the device at this address is among some, which may be without their domain and function.
+pub fn name(addresses: &str, device: &str) -> bool {
+    addresses.trim_end().split(';').any(|address| {
         let domain = if address.matches(':').count() == 1 { "0000:" } else { "" };
         let whole = format!("{domain}{address}").to_ascii_lowercase();
-        whole == gpu.address || whole == slot(&gpu.address)
+        whole == device || whole == slot(device)
     })
 }
 

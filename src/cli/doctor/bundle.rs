@@ -91,12 +91,7 @@ fn without_in_addresses(line: &str) -> String {
 fn word_without_secrets(word: &str) -> String {
     let Some(at) = word.find("://") else { return word.to_owned() };
     let of_scheme = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
-    let start = word[..at]
-        .char_indices()
-        .rev()
-        .find(|(_, letter)| !of_scheme(*letter))
-        .map_or(0, |(before, letter)| before + letter.len_utf8());
-    let (before, address) = word.split_at(start);
+    let (before, address) = word.split_at(word[..at].trim_end_matches(of_scheme).len());
     let Ok(mut url) = Url::parse(address) else { return format!("{before}{REMOVED}") };
     let query = if url.query().is_some() { "?REMOVED" } else { "" };
     url.set_query(None);
@@ -108,12 +103,7 @@ fn without_named(line: &str) -> String {
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     for (at, mark) in line.match_indices([':', '=', ' ']) {
         let before = line[..at].trim_end_matches(['"', '\'']);
-        let begin = before
-            .char_indices()
-            .rev()
-            .find(|(_, letter)| !is_of_name(*letter))
-            .map_or(0, |(before, letter)| before + letter.len_utf8());
-        let name = before[begin..].to_ascii_lowercase();
+        let name = before[before.trim_end_matches(is_of_name).len()..].to_ascii_lowercase();
         let announces = match mark {
             // In prose, such a word is no secret's name.
             " " => name == "bearer" || (name.starts_with("--") && is_secret(&name)),

@@ -1,7 +1,8 @@
-use super::{Check, Subject, render_node::giving};
+use super::{Check, Subject};
 use crate::doctor::{
+    container::nest,
     finding::{Finding, Place},
-    machine::{Machine, node_path},
+    machine::Machine,
 };
 
 pub(super) const CHECK: Check = Check {
@@ -72,27 +73,6 @@ fn look(machine: &Machine) -> Finding {
         }
         None if tried.is_some() => Finding::pass("it can").seen("a user namespace was made"),
         None => Finding::pass("nothing that is known stands in its way"),
-    }
-}
-
-/// With what lets a container nest. By hand, its other features must be said again; and what says them by
-/// itself wants a GPU.
-pub(super) fn nest(machine: &Machine, finding: Finding, words: &str) -> Finding {
-    let set = "pct set CTID --features FEATURES,nesting=1";
-    let keep = "FEATURES being those that pct config CTID shows, to keep them";
-    match machine.intel().and_then(|card| card.nodes.first()) {
-        Some(number) => {
-            let words = format!(
-                "{words}; this gives it the GPU's node, too (on a host without dashboard-cast: {set}, {keep}); \
-                 CTID is the container's number"
-            );
-            let give = giving(machine, &node_path(*number));
-            finding.run(Place::Host, words, &[&give, "pct reboot CTID"])
-        }
-        None => {
-            let words = format!("{words}, {keep}; CTID is the container's number");
-            finding.run(Place::Host, words, &["pct config CTID", set, "pct reboot CTID"])
-        }
     }
 }
 

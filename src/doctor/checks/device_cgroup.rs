@@ -1,7 +1,8 @@
 use rustix::io::Errno;
 
-use super::{Check, Subject, render_node::give};
+use super::{Check, Subject};
 use crate::doctor::{
+    container::give,
     finding::{Finding, Place},
     machine::Machine,
 };
@@ -85,7 +86,7 @@ fn denied(machine: &Machine, node: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::{
-        doctor::{Verdict, testing::Tree},
+        doctor::{Verdict, machine::node_path, testing::Tree},
         session::Refusal,
     };
 
@@ -119,7 +120,6 @@ mod tests {
 
     #[test]
     fn a_node_that_nobody_needs_may_be_shut() {
-        let node = |number: u32| format!("/dev/dri/renderD{number}");
         let tree = || {
             Tree::new()
                 .gpu("0000:00:02.0", 0xa780, Some(("i915", 129)))
@@ -128,7 +128,7 @@ mod tests {
                 .refused_on(129, "h264_qsv", Refusal::Denied)
                 .told(|told| {
                     let shut = Some(Errno::PERM.raw_os_error());
-                    told.opened = vec![(node(128), None), (node(129), shut)];
+                    told.opened = vec![(node_path(128), None), (node_path(129), shut)];
                 })
         };
         assert_eq!(look(&tree().machine()).verdict, Verdict::Fail);

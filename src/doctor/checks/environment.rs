@@ -19,7 +19,7 @@ fn look(machine: &Machine) -> Finding {
         None => "another system than Debian".to_owned(),
     };
     match &machine.place {
-        Environment::Metal if machine.is_proxmox() => {
+        Environment::Metal if machine.is_proxmox => {
             Finding::pass(format!("a Proxmox host of its own hardware, {system}"))
         }
         Environment::Metal => Finding::pass(format!("a machine of its own, {system}")),

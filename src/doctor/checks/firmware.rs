@@ -48,7 +48,7 @@ fn look(machine: &Machine) -> Finding {
     let here = if machine.place.is_container() { Place::Host } else { Place::Here };
     let mut commands = Vec::new();
     // Proxmox brings the firmware, and its packages stand in the way of Debian's.
-    if here == Place::Here && !machine.is_proxmox() {
+    if here == Place::Here && !machine.is_proxmox {
         commands.push(match machine.debian() {
             Some(12) => "apt install firmware-misc-nonfree",
             _ => "apt install firmware-intel-graphics",

@@ -35,7 +35,7 @@ fn look(machine: &Machine) -> Finding {
     if !units.is_empty() && groups > 0 {
         return seen(Finding::pass("the IOMMU is on"));
     }
-    let given: Vec<String> = given(machine);
+    let given = given(machine, |_| true);
     if given.is_empty() {
         return seen(Finding::skipped(
             "the IOMMU is off, which is fine: only virtual machines that are given a device need it",
@@ -57,15 +57,18 @@ const fn or_none(text: &str) -> &str {
     if text.is_empty() { "nothing" } else { text }
 }
 
-/// Virtual machines of this host that a device is passed to.
-fn given(machine: &Machine) -> Vec<String> {
+/// Virtual machines of this host that a device is passed to, by a `hostpci` whose value is of that kind.
+pub(super) fn given(machine: &Machine, is_it: impl Fn(&str) -> bool) -> Vec<String> {
     let files = machine.list("etc/pve/qemu-server").into_iter();
     let ids = files.filter_map(|name| name.strip_suffix(".conf").map(ToOwned::to_owned));
     ids.filter(|id| {
         let text = machine.text(&format!("etc/pve/qemu-server/{id}.conf")).unwrap_or_default();
         // Sections after the first are of snapshots.
         let mut lines = text.lines().take_while(|line| !line.starts_with('['));
-        lines.any(|line| line.starts_with("hostpci"))
+        lines.any(|line| {
+            let value = line.split_once(':').filter(|(key, _)| key.starts_with("hostpci"));
+            value.is_some_and(|(_, value)| is_it(value.trim()))
+        })
     })
     .collect()
 }

@@ -1,10 +1,11 @@
-use super::{Check, Subject};
+use super::{Check, Subject, iommu::given};
 use crate::{
     doctor::{
         finding::{Finding, Place},
         machine::Machine,
     },
     gpu::Card,
+    proxmox::vm,
 };
 
 pub(super) const CHECK: Check = Check {
@@ -30,7 +31,7 @@ fn look(machine: &Machine) -> Finding {
         return Finding::pass(format!("{own}, that of {}", gpu.name)).seen(seen);
     }
     if machine.is_only_host() {
-        let guests = guests(machine, card);
+        let guests = given(machine, |value| gives(machine, value, card));
         if driver == Some("vfio-pci") || (driver.is_none() && !guests.is_empty()) {
             return Finding::pass(match guests.as_slice() {
                 [] => "given to virtual machines".to_owned(),
@@ -55,48 +56,19 @@ fn look(machine: &Machine) -> Finding {
     }
 }
 
-/// Virtual machines of this host that the card is passed to.
-fn guests(machine: &Machine, card: &Card) -> Vec<String> {
-    let files = machine.list("etc/pve/qemu-server").into_iter();
-    let ids = files.filter_map(|name| name.strip_suffix(".conf").map(ToOwned::to_owned));
-    ids.filter(|id| {
-        let text = machine.text(&format!("etc/pve/qemu-server/{id}.conf")).unwrap_or_default();
-        // Sections after the first are of snapshots.
-        let mut lines = text.lines().take_while(|line| !line.starts_with('['));
-        lines.any(|line| {
-            let value = line.split_once(':').filter(|(key, _)| key.starts_with("hostpci"));
-            value.is_some_and(|(_, value)| gives(machine, value.trim(), card))
-        })
-    })
-    .collect()
-}
-
 /// Whether a `hostpci` gives this card away, by its address or by a mapping of the cluster's.
 fn gives(machine: &Machine, value: &str, card: &Card) -> bool {
-    value.split(',').any(|field| match field.split_once('=') {
-        Some(("host", addresses)) => names(addresses, card),
-        Some(("mapping", name)) => {
-            let text = machine.text("etc/pve/mapping/pci.cfg").unwrap_or_default();
-            let after = text.lines().skip_while(|line| line.trim_end() != name).skip(1);
-            let mut maps = after.take_while(|line| line.starts_with(char::is_whitespace));
-            maps.any(|line| {
-                let mut paths = line.split(',').filter_map(|field| field.strip_prefix("path="));
-                paths.any(|addresses| names(addresses, card))
-            })
-        }
-        Some(_) => false,
-        None => names(field, card),
-    })
-}
-
-/// Addresses may be without their domain and function.
-fn names(addresses: &str, card: &Card) -> bool {
-    let slot = card.pci.split_once('.').map_or(&*card.pci, |(slot, _)| slot);
-    addresses.trim_end().split(';').any(|address| {
-        let domain = if address.matches(':').count() == 1 { "0000:" } else { "" };
-        let whole = format!("{domain}{address}").to_ascii_lowercase();
-        whole == card.pci || whole == slot
-    })
+    let mapping = value.split(',').find_map(|field| field.strip_prefix("mapping="));
+    let is_mapped = |name: &str| {
+        let text = machine.text("etc/pve/mapping/pci.cfg").unwrap_or_default();
+        let after = text.lines().skip_while(|line| line.trim_end() != name).skip(1);
+        let mut maps = after.take_while(|line| line.starts_with(char::is_whitespace));
+        maps.any(|line| {
+            let mut paths = line.split(',').filter_map(|field| field.strip_prefix("path="));
+            paths.any(|addresses| vm::name(addresses, &card.pci))
+        })
+    };
+    vm::gives(value, &card.pci) || mapping.is_some_and(is_mapped)
 }
 
 /// Debian's image for clouds has a kernel without graphics.

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
-use super::{Check, Subject, render_node::give};
+use super::{Check, Subject};
 use crate::{
     access::{self, Access, GROUP},
     doctor::{
+        container::give,
         finding::{Finding, Place},
         machine::{Machine, node_path},
     },

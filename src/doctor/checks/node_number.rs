@@ -1,7 +1,8 @@
-use super::{Check, Subject, render_node::give};
+use super::{Check, Subject};
 use crate::{
     access::File,
     doctor::{
+        container::give,
         finding::{Finding, Place},
         machine::{Machine, node_path},
     },

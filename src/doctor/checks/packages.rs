@@ -6,7 +6,7 @@ use crate::{
         finding::{Finding, Place},
         machine::Machine,
     },
-    dpkg,
+    dpkg::{self, Package},
 };
 
 pub(super) const CHECK: Check = Check {
@@ -46,7 +46,7 @@ fn look(machine: &Machine) -> Finding {
             .seen(format!("dpkg says: {state}"))
             .run(Place::Here, "let dpkg go on with it", &["dpkg --configure -a"]);
     }
-    let version = package.filter(|package| package.status == "installed").map(|own| own.version);
+    let version = package.and_then(Package::installed);
     if version.is_none() && !machine.is_there(PROGRAM) {
         return Finding::fail("dashboard-cast is not installed")
             .seen("/usr/bin/dashboard-cast is not there")

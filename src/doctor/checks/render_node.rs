@@ -1,5 +1,6 @@
 use super::{Check, Subject};
 use crate::doctor::{
+    container::give,
     finding::{Finding, Place},
     machine::{Environment, Machine, node_path},
 };
@@ -62,33 +63,6 @@ fn look(machine: &Machine) -> Finding {
     }
 }
 
-/// With what gives a container a node. By hand, a device of the container's that is there must stay, and
-/// Proxmox before 8.1 knows none.
-pub(super) fn give(machine: &Machine, finding: Finding, words: &str, node: &str) -> Finding {
-    let gid = machine.render_group();
-    let words = format!(
-        "{words} (on a host without dashboard-cast, from Proxmox 8.1 on: pct set CTID --devN \
-         {node},gid={gid}, N being the first number that pct config CTID does not use); CTID is the \
-         container's number"
-    );
-    finding.run(Place::Host, words, &[&giving(machine, node), "pct reboot CTID"])
-}
-
-/// The command for the host that gives a container this node, and lets it nest. It finds the node by
-/// itself where there is one GPU of Intel's.
-pub(super) fn giving(machine: &Machine, node: &str) -> String {
-    let driven = || machine.cards.iter().filter(|card| !card.nodes.is_empty());
-    let mut intel = driven().filter(|card| card.is_intel()).flat_map(|card| &card.nodes);
-    let is_only = match (intel.next(), intel.next()) {
-        (Some(number), None) => node_path(*number) == node,
-        (Some(_), Some(_)) => false,
-        // No bus can be seen; else there is another maker's.
-        (None, _) => driven().next().is_none(),
-    };
-    let named = if is_only { String::new() } else { format!(" --node {node}") };
-    format!("dashboard-cast proxmox lxc CTID{named} --apply")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,18 +95,6 @@ mod tests {
         let fix = &found.fixes[0];
         assert_eq!(fix.commands[0], "dashboard-cast proxmox lxc CTID --apply");
         assert!(fix.words.contains("--devN /dev/dri/renderD128,gid=GID"), "{fix:?}");
-    }
-
-    #[test]
-    fn of_several_nodes_the_one_that_is_meant_is_named_to_the_host() {
-        let intel = || Tree::new().gpu("0000:00:02.0", 0xa780, Some(("i915", 128)));
-        let amd = || Tree::new().display("0000:01:00.0", 0x1002, 0x164e, Some(("amdgpu", 128)));
-        let node = "/dev/dri/renderD128";
-        let given = |tree: Tree| giving(&tree.machine(), node).contains("--node");
-        assert!(!given(intel()) && !given(Tree::new()));
-        assert!(given(intel().gpu("0000:03:00.0", 0x56a0, Some(("xe", 129)))));
-        assert!(given(amd()));
-        assert!(given(amd().gpu("0000:03:00.0", 0x56a0, Some(("xe", 129)))));
     }
 
     #[test]

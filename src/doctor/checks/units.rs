@@ -1,5 +1,6 @@
-use super::{Check, Subject, browser_sandbox::nest};
+use super::{Check, Subject};
 use crate::doctor::{
+    container::nest,
     finding::{Finding, Place},
     machine::Machine,
     told::Unit,
