@@ -1,5 +1,6 @@
 //! What the tests of the whole program share.
 
+pub(crate) mod booted;
 pub(crate) mod bus;
 pub(crate) mod chromium;
 pub(crate) mod clock;

@@ -12,8 +12,13 @@ use crate::{
         House, SAMPLE, daemon, measure, wait_confirmed, wait_no_workers, wait_other_daemon,
         wait_other_worker, worker,
     },
-    machine::{PATIENCE, Said},
-    support::{playlist::Playlist, tv::BACKDROP, wait::wait_for},
+    machine::PATIENCE,
+    support::{
+        booted::{Booted as _, Said},
+        playlist::Playlist,
+        tv::BACKDROP,
+        wait::wait_for,
+    },
 };
 
 pub(crate) const FACTS: &[Fact] = &[

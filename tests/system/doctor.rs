@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::{Fact, house::House, machine::Machine};
+use crate::{Fact, house::House, machine::Machine, support::booted::Booted as _};
 
 pub(crate) const FACTS: &[Fact] = &[
     ("the doctor finds nothing but that there is no GPU", a_healthy_service),

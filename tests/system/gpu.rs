@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{Fact, house::House, machine::Machine};
+use crate::{Fact, house::House, machine::Machine, support::booted::Booted as _};
 
 pub(crate) const FACTS: &[Fact] = &[
     ("a node of a strange group is opened to encoders and nobody else", a_strange_group),

@@ -8,8 +8,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 use crate::{
-    machine::{Machine, PATIENCE, Said},
+    machine::{Machine, PATIENCE},
     support::{
+        booted::{self, Booted as _, Said},
         packages,
         players::Player,
         tv::{Options, PlayingTv},
@@ -40,7 +41,7 @@ impl House {
         for name in ["players", "tv"] {
             packages::from_npm(name);
         }
-        let tree = Machine::prepare(suite);
+        let tree = booted::prepare("tests/system/prepare", suite);
         let networks = Networks::new(suite);
         networks.enter(&networks.house);
         let machine = Machine::boot(tree, &networks.machine);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     Fact,
     house::{House, SAMPLE, daemon, wait_live, wait_no_workers},
-    machine::Said,
+    support::booted::{Booted as _, Said},
 };
 
 pub(crate) const BEGINNING: &[Fact] = &[

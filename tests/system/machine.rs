@@ -4,13 +4,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    thread,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::wait::wait_for;
+use crate::support::{
+    booted::{Booted, Said},
+    wait::wait_for,
+};
 
 /// Booting takes a second or two; a busy machine, longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,29 +25,7 @@ pub(crate) struct Machine {
     leader: Pid,
 }
 
-/// What a command in a machine came to.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) success: bool,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
 impl Machine {
-    /// Makes the tree of a machine of this suite, in which the package lies, not yet installed.
-    #[track_caller]
-    pub(crate) fn prepare(suite: &str) -> PathBuf {
-        assert!(geteuid().is_root(), "this test boots containers: run it as root");
-        let prepare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/prepare");
-        let made = Command::new(prepare)
-            .arg(suite)
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("running tests/system/prepare");
-        assert!(made.status.success(), "making a {suite}: {}", made.status);
-        PathBuf::from(String::from_utf8(made.stdout).expect("a path").trim_end())
-    }
-
     /// Boots what is in this tree, in this network. The tree goes with the machine.
     #[track_caller]
     pub(crate) fn boot(tree: PathBuf, network: &str) -> Self {
@@ -61,31 +41,6 @@ impl Machine {
             },
         );
         machine
-    }
-
-    /// Runs a command as root.
-    pub(crate) fn run(&self, command: &str) -> Said {
-        let output = Command::new("nsenter")
-            .args(["--target", &self.leader.as_raw_nonzero().to_string(), "--all", "--wdns=/"])
-            .args(["--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
-            .args(["LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command])
-            .stdin(Stdio::null())
-            .output()
-            .expect("running nsenter, from util-linux");
-        said(output)
-    }
-
-    /// Runs a command as root that must succeed, and gives what it printed.
-    #[track_caller]
-    pub(crate) fn do_(&self, command: &str) -> String {
-        let said = self.run(command);
-        assert!(said.success, "{command}\n{}{}", said.out, said.err);
-        said.out
-    }
-
-    /// Runs a command as root when what is returned is dropped, also when the test fails before.
-    pub(crate) fn afterwards(&self, command: impl Into<String>) -> Afterwards<'_> {
-        Afterwards { machine: self, command: command.into() }
     }
 
     /// Runs a command as this user.
@@ -107,29 +62,20 @@ impl Machine {
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.tree.join(path.trim_start_matches('/'))
     }
+}
 
-    /// What the journal has of this unit, for a test that fails.
-    pub(crate) fn journal(&self) -> String {
-        self.run("journalctl --no-pager -o short-monotonic -u 'dashboard-cast*' | tail -n 80").out
-    }
+impl Booted for Machine {
+    const PATIENCE: Duration = PATIENCE;
 
-    /// Waits for what a command in the machine prints.
-    #[track_caller]
-    pub(crate) fn wait<T>(
-        &self,
-        what: &str,
-        command: &str,
-        look: impl Fn(&Said) -> Option<T>,
-    ) -> T {
-        let mut last = String::new();
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for(what, PATIENCE, || {
-                let said = self.run(command);
-                last = format!("{}{}", said.out, said.err);
-                look(&said)
-            })
-        }));
-        found.unwrap_or_else(|_| panic!("no {what}; last:\n{last}\n{}", self.journal()))
+    fn run(&self, command: &str) -> Said {
+        let output = Command::new("nsenter")
+            .args(["--target", &self.leader.as_raw_nonzero().to_string(), "--all", "--wdns=/"])
+            .args(["--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
+            .args(["LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .expect("running nsenter, from util-linux");
+        said(output)
     }
 }
 
@@ -139,24 +85,6 @@ impl Drop for Machine {
         let _ = kill_process(self.leader, Signal::KILL);
         let _ = self.nspawn.wait();
         let _ = fs::remove_dir_all(&self.tree);
-    }
-}
-
-/// What puts a machine in order again.
-#[derive(Debug)]
-pub(crate) struct Afterwards<'a> {
-    machine: &'a Machine,
-    command: String,
-}
-
-impl Drop for Afterwards<'_> {
-    fn drop(&mut self) {
-        let said = self.machine.run(&self.command);
-        match thread::panicking() {
-            true if !said.success => eprintln!("afterwards: {}\n{}", self.command, said.err),
-            true => {}
-            false => assert!(said.success, "{}\n{}{}", self.command, said.out, said.err),
-        }
     }
 }
 

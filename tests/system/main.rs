@@ -25,13 +25,12 @@ mod trouble;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-    time::Instant,
-};
+use std::thread;
 
-use self::house::House;
+use self::{
+    house::House,
+    support::booted::{self, Booted as _},
+};
 
 #[test]
 fn debian_12() {
@@ -43,7 +42,7 @@ fn debian_13() {
     live("trixie");
 }
 
-type Fact = (&'static str, fn(&House));
+type Fact = booted::Fact<House>;
 
 /// Goes through a life, to its end even when something in it is not as it should be.
 fn live(suite: &'static str) {
@@ -59,19 +58,10 @@ fn live(suite: &'static str) {
             trouble::FACTS,
             life::END,
         ];
-        let mut wrong = Vec::new();
-        for (name, fact) in facts.into_iter().flatten() {
-            let begin = Instant::now();
-            let holds = catch_unwind(AssertUnwindSafe(|| fact(&house))).is_ok();
-            let word = if holds { "ok" } else { "FAILED" };
-            eprintln!("{suite}: {name} ... {word} ({:.1} s)", begin.elapsed().as_secs_f32());
-            if !holds {
-                eprintln!("{}", house.machine.journal());
-                wrong.push(*name);
-                house.tidy();
-            }
-        }
-        assert!(wrong.is_empty(), "on {suite}: {}", wrong.join(", "));
+        booted::live(suite, &house, &facts, |house| {
+            eprintln!("{}", house.machine.journal());
+            house.tidy();
+        });
     });
     assert!(life.join().is_ok(), "not all is well on {suite}");
 }

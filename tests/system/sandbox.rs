@@ -10,7 +10,7 @@ use crate::{
         wait_other_daemon, wait_other_worker, worker, workers,
     },
     machine::{Machine, PATIENCE},
-    support::wait::wait_for,
+    support::{booted::Booted as _, wait::wait_for},
 };
 
 pub(crate) const FACTS: &[Fact] = &[

@@ -3,7 +3,8 @@
 use crate::{
     Fact,
     house::{House, SAMPLE, daemon, json, session, some_session, wait_other_daemon},
-    machine::{Afterwards, Machine},
+    machine::Machine,
+    support::booted::{Afterwards, Booted as _},
 };
 
 pub(crate) const FACTS: &[Fact] = &[
@@ -22,7 +23,7 @@ const FILE: &str = "/etc/dashboard-cast/conf.d/60-test.toml";
 const BAD: &str = "[sessions]\nmost = \"many\"\n";
 
 /// Takes the bad configuration away, in the end.
-fn configured_again(machine: &Machine) -> Afterwards<'_> {
+fn configured_again(machine: &Machine) -> Afterwards<'_, Machine> {
     machine.afterwards(format!(
         "rm {FILE}; systemctl reset-failed dashboard-cast.service; \
          systemctl restart dashboard-cast.socket dashboard-cast.service"

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::wait::wait_for;
+use crate::support::{booted::Said, wait::wait_for};
 
 /// It answers at once; a busy machine, later.
 const SOON: Duration = Duration::from_secs(120);
@@ -22,14 +22,6 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub(crate) struct Agent {
     lines: BufReader<UnixStream>,
     questions: u64,
-}
-
-/// What a command in a machine came to.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) success: bool,
-    pub(crate) out: String,
-    pub(crate) err: String,
 }
 
 impl Agent {

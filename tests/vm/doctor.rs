@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{service::measure, vm::Vm};
+use crate::{service::measure, support::booted::Booted as _, vm::Vm};
 
 /// The whole answer, also when something fails.
 #[track_caller]

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     Fact, doctor,
     service::{daemon, health, measure, wait_gpus},
+    support::booted::Booted as _,
     told::Moment,
     vm::Vm,
 };

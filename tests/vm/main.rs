@@ -24,12 +24,11 @@ mod vm;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+use self::{
+    service::measure,
+    support::booted::{self, Booted as _},
+    vm::Vm,
 };
-
-use self::{service::measure, vm::Vm};
 
 #[test]
 fn debian_12() {
@@ -41,23 +40,12 @@ fn debian_13() {
     live("trixie");
 }
 
-type Fact = (&'static str, fn(&Vm));
+type Fact = booted::Fact<Vm>;
 
-/// Goes through a life, to its end even when something in it is not as it should be.
 fn live(suite: &str) {
-    let disk = Vm::prepare(suite);
+    let disk = booted::prepare("tests/vm/prepare", suite);
     let vm = measure("booted", || Vm::boot(&disk));
     told::listen(&vm);
-    let mut wrong = Vec::new();
-    for (name, fact) in [gpu::FACTS, session::FACTS, gpu::END].into_iter().flatten() {
-        let begin = Instant::now();
-        let holds = catch_unwind(AssertUnwindSafe(|| fact(&vm))).is_ok();
-        let word = if holds { "ok" } else { "FAILED" };
-        eprintln!("{suite}: {name} ... {word} ({:.0} s)", begin.elapsed().as_secs_f32());
-        if !holds {
-            eprintln!("{}", vm.journal());
-            wrong.push(*name);
-        }
-    }
-    assert!(wrong.is_empty(), "on {suite}: {}", wrong.join(", "));
+    let facts = [gpu::FACTS, session::FACTS, gpu::END];
+    booted::live(suite, &vm, &facts, |vm| eprintln!("{}", vm.journal()));
 }

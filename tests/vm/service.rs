@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::vm::Vm;
+use crate::{support::booted::Booted as _, vm::Vm};
 
 /// The page that the service has itself.
 pub(crate) const SAMPLE: &str = "http://127.0.0.1:8000/sample";

@@ -6,6 +6,7 @@ use crate::{
     Fact,
     service::{SAMPLE, daemon, measure, session, wait_live, worker},
     support::{
+        booted::Booted as _,
         playlist::{Entry, Playlist, gap},
         wait::wait_for,
     },

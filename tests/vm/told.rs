@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::vm::Vm;
+use crate::{support::booted::Booted as _, vm::Vm};
 
 const BUS: &str = "/run/bus-monitor";
 const UDEV: &str = "/run/udev-monitor";

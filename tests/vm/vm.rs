@@ -2,19 +2,20 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
-use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::{
-    agent::{Agent, Said},
-    support::wait::wait_for,
+    agent::Agent,
+    support::{
+        booted::{Booted, Said},
+        wait::wait_for,
+    },
 };
 
 /// QEMU works out what a processor would do: the machine is twenty times slower than this one, and this
@@ -30,20 +31,6 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// Makes the disk of a machine of this suite, on which the package is installed.
-    #[track_caller]
-    pub(crate) fn prepare(suite: &str) -> PathBuf {
-        assert!(geteuid().is_root(), "this test makes whole systems: run it as root");
-        let prepare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/prepare");
-        let made = Command::new(prepare)
-            .arg(suite)
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("running tests/vm/prepare");
-        assert!(made.status.success(), "making a {suite}: {}", made.status);
-        PathBuf::from(String::from_utf8(made.stdout).expect("a path").trim_end())
-    }
-
     /// Boots from the disk in this directory, on which nothing is changed.
     #[track_caller]
     pub(crate) fn boot(disk: &Path) -> Self {
@@ -87,24 +74,10 @@ impl Vm {
         self.agent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a command as root.
-    #[track_caller]
-    pub(crate) fn run(&self, command: &str) -> Said {
-        self.execute(command, "")
-    }
-
     #[track_caller]
     fn execute(&self, command: &str, input: &str) -> Said {
         let said = self.agent().run(command, input, PATIENCE);
         said.unwrap_or_else(|error| panic!("{command}: {error}"))
-    }
-
-    /// Runs a command as root that must succeed, and gives what it printed.
-    #[track_caller]
-    pub(crate) fn do_(&self, command: &str) -> String {
-        let said = self.run(command);
-        assert!(said.success, "{command}\n{}{}", said.out, said.err);
-        said.out
     }
 
     /// Writes a file of the machine, and the directory that it is in.
@@ -114,34 +87,14 @@ impl Vm {
         let said = self.execute(&command, content);
         assert!(said.success, "{path}: {}", said.err);
     }
+}
 
-    /// Runs a command as root when what is returned is dropped, also when the test fails before.
-    pub(crate) fn afterwards(&self, command: impl Into<String>) -> Afterwards<'_> {
-        Afterwards { vm: self, command: command.into() }
-    }
+impl Booted for Vm {
+    const PATIENCE: Duration = PATIENCE;
 
-    /// Waits for what a command in the machine prints.
     #[track_caller]
-    pub(crate) fn wait<T>(
-        &self,
-        what: &str,
-        command: &str,
-        look: impl Fn(&Said) -> Option<T>,
-    ) -> T {
-        let mut last = String::new();
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for(what, PATIENCE, || {
-                let said = self.run(command);
-                last = format!("{}{}", said.out, said.err);
-                look(&said)
-            })
-        }));
-        found.unwrap_or_else(|_| panic!("no {what}; last:\n{last}"))
-    }
-
-    /// What the journal has of the service, for a test that fails.
-    pub(crate) fn journal(&self) -> String {
-        self.run("journalctl --no-pager -o short-monotonic -u 'dashboard-cast*' | tail -n 80").out
+    fn run(&self, command: &str) -> Said {
+        self.execute(command, "")
     }
 }
 
@@ -149,24 +102,6 @@ impl Drop for Vm {
     fn drop(&mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
-    }
-}
-
-/// What puts a machine in order again.
-#[derive(Debug)]
-pub(crate) struct Afterwards<'a> {
-    vm: &'a Vm,
-    command: String,
-}
-
-impl Drop for Afterwards<'_> {
-    fn drop(&mut self) {
-        let said = self.vm.run(&self.command);
-        match thread::panicking() {
-            true if !said.success => eprintln!("afterwards: {}\n{}", self.command, said.err),
-            true => {}
-            false => assert!(said.success, "{}\n{}{}", self.command, said.out, said.err),
-        }
     }
 }
 
