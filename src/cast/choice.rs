@@ -127,6 +127,7 @@ mod tests {
                 found: Found::Announced,
                 last_seen: None,
                 status: None,
+                power: None,
                 problem: None,
                 default: false,
             },

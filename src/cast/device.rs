@@ -28,6 +28,8 @@ pub struct Device {
     pub last_seen: Option<Timestamp>,
     /// What it says that runs on it.
     pub status: Option<String>,
+    /// What it says of its power. `None` when there is no connection to it, and when it does not say.
+    pub power: Option<Power>,
     /// Why it cannot be reached. What announces itself counts as reachable.
     pub problem: Option<String>,
     /// Whether it is meant when no TV is named.
@@ -52,6 +54,23 @@ impl Found {
             Self::Announced => "announced",
             Self::Configured => "configured",
             Self::Both => "both",
+        }
+    }
+}
+
+/// Whether a TV is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    On,
+    Standby,
+}
+
+impl Power {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Standby => "standby",
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     choice::{ChooseError, choose, devices},
-    device::Device,
+    device::{Device, Power},
     list::{Entry, List},
 };
 use crate::{config, ids::DeviceId, session::StartRequest};
@@ -132,6 +132,33 @@ impl Devices {
         {
             tracing::debug!(device = %id, "nobody looks whether the TV is still there");
         }
+    }
+
+    /// Notes what a TV says of its power for as long as there is this connection to it. `standby` ends
+    /// with that.
+    pub(super) fn follow_power(
+        self: &Arc<Self>,
+        id: &DeviceId,
+        mut standby: watch::Receiver<Option<bool>>,
+    ) {
+        let devices = Arc::clone(self);
+        let connection = self.list().connected(id.clone());
+        tokio::spawn(async move {
+            loop {
+                let power = (*standby.borrow_and_update()).map(|standby| match standby {
+                    true => Power::Standby,
+                    false => Power::On,
+                });
+                if devices.list().powered(connection, power) {
+                    devices.tell();
+                }
+                if standby.changed().await.is_err() {
+                    break;
+                }
+            }
+            devices.list().disconnected(connection);
+            devices.tell();
+        });
     }
 
     /// Whether to look for TVs that announce themselves; tells also when anything else of the

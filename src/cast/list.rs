@@ -9,7 +9,7 @@ use url::Host;
 use super::{
     announcement::Announcement,
     choice::choose,
-    device::{Device, Found},
+    device::{Device, Found, Power},
 };
 use crate::{
     config::{self, StaticDevice},
@@ -25,6 +25,8 @@ pub(super) struct List {
     announced: Vec<Announced>,
     fixed: Vec<Fixed>,
     default: Option<String>,
+    /// Of those that there is a connection to, the latest connection last.
+    powers: Vec<Powered>,
     /// Counts the news; the number of a piece tells its age.
     news: u64,
 }
@@ -45,6 +47,14 @@ struct Fixed {
     seen: Option<Timestamp>,
     problem: Option<String>,
     news: u64,
+}
+
+/// What a TV says of its power on one connection.
+#[derive(Debug)]
+struct Powered {
+    connection: u64,
+    id: DeviceId,
+    power: Option<Power>,
 }
 
 /// One TV with what others need not see.
@@ -106,6 +116,7 @@ impl Fixed {
                 found: Found::Configured,
                 last_seen: self.seen,
                 status: None,
+                power: None,
                 problem: self.problem,
                 default: false,
             },
@@ -137,6 +148,7 @@ impl Announced {
                 found: if fixed.is_empty() { Found::Announced } else { Found::Both },
                 last_seen: Some(self.seen),
                 status: words.status,
+                power: None,
                 problem: None,
                 default: false,
             },
@@ -150,7 +162,8 @@ impl Announced {
 impl List {
     pub(super) fn new(settings: &config::Devices) -> Self {
         let fixed = settings.fixed.iter().map(Fixed::new).collect();
-        Self { announced: Vec::new(), fixed, default: settings.default.clone(), news: 0 }
+        let default = settings.default.clone();
+        Self { announced: Vec::new(), fixed, default, powers: Vec::new(), news: 0 }
     }
 
     /// What is known of a TV that stays in the configuration is kept.
@@ -240,6 +253,23 @@ impl List {
         before != (fixed.seen.is_some(), fixed.problem.is_some())
     }
 
+    /// There is a connection to a TV; its number.
+    pub(super) fn connected(&mut self, id: DeviceId) -> u64 {
+        self.news += 1;
+        self.powers.push(Powered { connection: self.news, id, power: None });
+        self.news
+    }
+
+    /// What the TV says of its power on this connection. Returns whether that is new.
+    pub(super) fn powered(&mut self, connection: u64, power: Option<Power>) -> bool {
+        let powered = self.powers.iter_mut().find(|powered| powered.connection == connection);
+        powered.is_some_and(|powered| std::mem::replace(&mut powered.power, power) != power)
+    }
+
+    pub(super) fn disconnected(&mut self, connection: u64) {
+        self.powers.retain(|powered| powered.connection != connection);
+    }
+
     /// The announced TV at the address of a configured one. When an address has just changed hands,
     /// it is the TV heard of last.
     fn partner(&self, fixed: &Fixed) -> Option<&Announced> {
@@ -266,6 +296,10 @@ impl List {
         entries.sort_by_cached_key(|entry| {
             (entry.device.name.to_lowercase(), entry.device.id.clone())
         });
+        for entry in &mut entries {
+            let powered = self.powers.iter().rfind(|powered| entry.is(&powered.id));
+            entry.device.power = powered.and_then(|powered| powered.power);
+        }
         let default = self.default.as_deref().and_then(|default| choose(&entries, default).ok());
         if let Some(default) = default.map(|entry| entry.device.id.clone()) {
             for entry in &mut entries {
@@ -397,6 +431,24 @@ mod tests {
         list.announce(tv(2, "New", "10.0.0.1:8009"), now(1));
         assert_eq!(shown(&list), ["kitchen/Both/10.0.0.1", "Old/Announced/10.0.0.1"]);
         assert_eq!(list.entries()[0].device.id, DeviceId::new(format!("{:032x}", 2)));
+    }
+
+    #[test]
+    fn the_latest_connection_tells_of_power_until_it_is_gone() {
+        let mut list = list(&["kitchen=10.0.0.1"], None);
+        let power = |list: &List| list.entries()[0].device.power;
+        let [first, second] = [(); 2].map(|()| list.connected(DeviceId::new("10.0.0.1:8009")));
+        assert!(list.powered(first, Some(Power::On)));
+        assert_eq!(power(&list), None, "nothing was said on the latest");
+        assert!(list.powered(second, Some(Power::Standby)));
+        assert!(!list.powered(second, Some(Power::Standby)));
+        list.announce(tv(1, "Hall", "10.0.0.1:8009"), now(0));
+        assert_eq!(power(&list), Some(Power::Standby), "its id from before");
+        list.disconnected(first);
+        assert!(!list.powered(first, None));
+        assert_eq!(power(&list), Some(Power::Standby));
+        list.disconnected(second);
+        assert_eq!(power(&list), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod network;
 mod tvs;
 
 pub use choice::ChooseError;
-pub use device::{Device, Found};
+pub use device::{Device, Found, Power};
 pub use devices::{DeviceWatch, Devices};
 pub use discovery::Discovery;
 pub use network::{SearchError, can_search};

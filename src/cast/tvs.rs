@@ -37,7 +37,10 @@ impl Receivers {
         );
         for address in addresses.into_iter().take(MOST_ADDRESSES) {
             match google::connect(address, Timing::default()).await {
-                Ok(connection) => return Ok(tv(connection)),
+                Ok(connection) => {
+                    self.devices.follow_power(id, connection.standby.clone());
+                    return Ok(tv(connection));
+                }
                 Err(error) => last = io::Error::other(sentence(&error)),
             }
         }
@@ -47,7 +50,7 @@ impl Receivers {
 }
 
 fn tv(connection: Connection) -> Tv {
-    let Connection { link, local, end } = connection;
+    let Connection { link, local, end, .. } = connection;
     let end = Box::pin(async move {
         match end.await {
             Ok(Ok(())) => "it was closed from our side".to_owned(),

@@ -107,9 +107,12 @@ const COLUMNS: [Column; 4] = [
     Column::whole("UUID"),
 ];
 
-/// Devices for people; what is wrong with one is on a line below it.
+/// Devices for people; what is to be said of one is on a line below it.
 fn table(devices: &[Device]) -> Table<4> {
     let rows = devices.iter().map(|device| {
+        let standby = device.power.as_deref() == Some("standby");
+        let standby = standby.then(|| Cell::new("in standby", Style::Faint));
+        let problem = device.problem.iter().map(|problem| Cell::new(problem, Style::Bad));
         let mark = if device.default { " (default)" } else { "" };
         Row {
             cells: [
@@ -118,7 +121,7 @@ fn table(devices: &[Device]) -> Table<4> {
                 device.addresses.first().cloned().into(),
                 device.uuid.clone().into(),
             ],
-            notes: device.problem.iter().map(|problem| Cell::new(problem, Style::Bad)).collect(),
+            notes: standby.into_iter().chain(problem).collect(),
         }
     });
     Table { columns: COLUMNS, rows: rows.collect() }
@@ -130,7 +133,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cast::{self, Found},
+        cast::{self, Found, Power},
         ids::DeviceId,
     };
 
@@ -146,6 +149,7 @@ mod tests {
             found: Found::Announced,
             last_seen: None,
             status: None,
+            power: (name == "Living room").then_some(Power::Standby),
             problem: problem.map(str::to_owned),
             default: name == "Living room",
         })
@@ -164,6 +168,7 @@ mod tests {
         let expected = "\
 NAME                   MODEL       ADDRESS          UUID
 Living room (default)  Chromecast  192.168.100.200  0123456789abcdef0123456789abcdef
+  in standby
 kitchen                -           192.168.100.200  -
   connecting to 10.0.0.1:8009: refused
 ";

@@ -11,7 +11,12 @@ use super::{
     object::Object,
     session::microseconds,
 };
-use crate::{cast, control::Core, ids::DeviceId, session::Snapshot};
+use crate::{
+    cast::{self, Power},
+    control::Core,
+    ids::DeviceId,
+    session::Snapshot,
+};
 
 /// One TV.
 #[derive(Debug)]
@@ -132,6 +137,12 @@ impl<C: Core> Device<C> {
     #[zbus(property)]
     fn app(&self) -> Result<String, Error> {
         Ok(self.read()?.device.status.clone().unwrap_or_default())
+    }
+
+    /// on or standby, as it says to the session that is cast to it; empty while that is not known.
+    #[zbus(property)]
+    fn power(&self) -> Result<String, Error> {
+        Ok(self.read()?.device.power.map(Power::name).unwrap_or_default().to_owned())
     }
 
     /// Why it cannot be reached; empty when it can.

@@ -38,6 +38,15 @@ impl<'a> Cast<'a> {
         self.session().view()
     }
 
+    /// What is known of its TV.
+    #[track_caller]
+    pub(crate) fn tv(&self) -> Value {
+        let id = &self.view()["device"]["id"];
+        let devices = self.stage.get("devices").json();
+        let mut devices = devices["devices"].as_array().expect("TVs").iter();
+        devices.find(|tv| tv["id"] == *id).expect("its TV").clone()
+    }
+
     /// How it is on the TV, as a name.
     #[track_caller]
     pub(crate) fn state(&self) -> String {

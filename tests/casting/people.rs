@@ -116,14 +116,16 @@ fn a_tv_that_is_switched_off_stays_off() {
     let guest = Guest::new();
     let tv = guest.tv();
     let cast = guest.confirmed(json!({}));
+    assert_eq!(cast.tv()["power"], "on");
     let began = Instant::now();
     tv.switch_to_standby();
     cast.expect("tv-off", began, "a TV in standby");
-    assert_eq!(cast.state(), "tv-off");
+    assert_eq!((cast.state().as_str(), &cast.tv()["power"]), ("tv-off", &json!("standby")));
     tv.check_left_alone();
     tv.wake();
     let began = Instant::now();
     cast.expect("confirmed", began, "a TV that is on again");
+    assert_eq!(cast.tv()["power"], "on");
     assert_eq!(tv.commands(), ["LAUNCH", "LOAD"]);
 }
 

@@ -332,7 +332,8 @@ fn devices_are_what_the_service_knows() {
     let device = json!({
         "id": UUID, "uuid": UUID, "name": "Kitchen", "model": "Chromecast[31m",
         "addresses": ["192.168.1.20"], "port": 8009, "found": "announced", "last_seen": null,
-        "status": null, "problem": null, "default": true, "session_id": "1a2b3c4d"
+        "status": null, "power": null, "problem": null, "default": true,
+        "session_id": "1a2b3c4d"
     });
     assert_eq!(devices, json!({"devices": [device]}));
 }

@@ -13,7 +13,7 @@ use axum::{
 };
 use dashboard_cast::{
     activity::Activity,
-    cast::Device,
+    cast::{Device, Power},
     gpu::GpuView,
     http::{Access, App, Connection, Limits, router},
     ids::DeviceId,
@@ -25,7 +25,7 @@ use dashboard_cast::{
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Map, Value, json};
 use tokio::{
     runtime::Builder,
@@ -53,6 +53,7 @@ enum Happening {
     Stream { session: u8, is_there: bool, encoder: u8, segments: u32, discontinuities: u32 },
     Cast { session: u8, finding: u8, why: String, since: u32 },
     Tv { tv: u8, is_there: bool, name: String, status: Option<String>, problem: Option<String> },
+    Power { tv: u8, power: Option<Power> },
     Problems { problems: Vec<String> },
     Gpus { usable: Vec<bool>, name: String, problem: Option<String> },
 }
@@ -93,6 +94,8 @@ fn happening() -> impl Strategy<Value = Happening> {
                 tv, is_there, name, status, problem
             }
         ),
+        1 => (0..3_u8, select(vec![None, Some(Power::On), Some(Power::Standby)]))
+            .prop_map(|(tv, power)| Happening::Power { tv, power }),
         1 => proptest::collection::vec(word(), 0..3)
             .prop_map(|problems| Happening::Problems { problems }),
         1 => (proptest::collection::vec(any::<bool>(), 0..3), word(), maybe())
@@ -181,6 +184,11 @@ impl House {
                         ..device()
                     });
                 }
+            }
+            Happening::Power { tv, power } => {
+                let mut devices = self.core.devices.lock().unwrap();
+                let known = devices.iter_mut().filter(|known| known.id.as_str() == tv_id(tv));
+                known.for_each(|known| known.power = power);
             }
             Happening::Gpus { usable, name, problem } => {
                 let one = |usable| {
@@ -394,6 +402,7 @@ async fn check(
             ("Port", "port"),
             ("Found", "found"),
             ("App", "status"),
+            ("Power", "power"),
             ("Problem", "problem"),
             ("Default", "default"),
         ] {

@@ -374,6 +374,7 @@ async fn devices_are_listed_with_all_that_is_known() {
             "found": "both",
             "last_seen": "2026-03-01T10:00:00Z",
             "status": "Casting: News",
+            "power": "on",
             "problem": null,
             "default": true,
         }]})

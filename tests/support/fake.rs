@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use dashboard_cast::{
     activity::Activity,
-    cast::{Device, Found},
+    cast::{Device, Found, Power},
     control::{Changes, Core, DiagnoseError, ReloadError},
     gpu::{EncoderView, GpuView},
     http::{Access, App, Limits, Live, Media},
@@ -76,6 +76,7 @@ pub(crate) fn device() -> Device {
         found: Found::Both,
         last_seen: Some("2026-03-01T10:00:00Z".parse().unwrap()),
         status: Some("Casting: News".to_owned()),
+        power: Some(Power::On),
         problem: None,
         default: true,
     }

@@ -1,12 +1,12 @@
 //! The task that owns one connection: it moves bytes between the socket and the [`Conversation`],
 //! and commands and events between that and the core.
 
-use std::{io, time::Duration};
+use std::{io, mem, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout_at},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Actor<S> {
     /// The core has closed the link.
     closing: bool,
     events: mpsc::Sender<TvEvent>,
+    /// What the TV said last of being in standby.
+    standby: watch::Sender<Option<bool>>,
 }
 
 /// What woke the actor.
@@ -50,6 +52,7 @@ impl<S: AsyncRead + AsyncWrite> Actor<S> {
         timing: Timing,
         commands: mpsc::Receiver<TvCommand>,
         events: mpsc::Sender<TvEvent>,
+        standby: watch::Sender<Option<bool>>,
     ) -> Self {
         let (reading, writing) = tokio::io::split(socket);
         Self {
@@ -61,6 +64,7 @@ impl<S: AsyncRead + AsyncWrite> Actor<S> {
             commands,
             closing: false,
             events,
+            standby,
         }
     }
 
@@ -141,6 +145,8 @@ impl<S: AsyncRead + AsyncWrite> Actor<S> {
                 None => break,
             }
         }
+        let now = self.conversation.standby();
+        self.standby.send_if_modified(|standby| mem::replace(standby, now) != now);
         Ok(())
     }
 

@@ -63,6 +63,11 @@ impl Conversation {
         self.receiver.is_some()
     }
 
+    /// What the TV said last of being in standby.
+    pub(super) fn standby(&self) -> Option<bool> {
+        self.receiver.as_ref().and_then(|view| view.standby)
+    }
+
     /// Whether more may be taken from the TV.
     pub(super) fn has_room(&self) -> bool {
         self.outgoing.len() < ROOM

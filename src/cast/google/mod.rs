@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{
     net::TcpStream,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -130,6 +130,8 @@ pub struct Connection {
     pub link: Link<TvCommand, TvEvent>,
     /// Our own address on the interface that reaches this TV.
     pub local: IpAddr,
+    /// What the TV said last of being in standby; many do not say. It closes with the connection.
+    pub standby: watch::Receiver<Option<bool>>,
     /// Comes when the link has closed: why, unless it was closed from our side. Whoever decides what
     /// follows tells it; nothing here does.
     pub end: JoinHandle<Result<(), Lost>>,
@@ -161,11 +163,12 @@ pub async fn connect(address: SocketAddr, timing: Timing) -> Result<Connection, 
 
     let (to_tv, commands) = mpsc::channel::<TvCommand>(COMMANDS);
     let (events, from_tv) = mpsc::channel::<TvEvent>(EVENTS);
-    let mut actor = Actor::new(socket, timing, commands, events);
+    let (to_followers, standby) = watch::channel(None);
+    let mut actor = Actor::new(socket, timing, commands, events, to_followers);
     actor.begin().await.map_err(|source| ConnectError::FirstLook { address, source })?;
     let end = tokio::spawn(actor.run().in_current_span());
     let link = Link { to_worker: to_tv, from_worker: from_tv };
-    Ok(Connection { link, local, end })
+    Ok(Connection { link, local, standby, end })
 }
 
 /// An IPv4 address as such, also from a socket that speaks IPv6 as well: TVs are told this address,

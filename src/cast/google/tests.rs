@@ -8,7 +8,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -250,7 +250,8 @@ impl Tv {
         let (socket, far) = duplex(4096);
         let (commands, from_core) = mpsc::channel(16);
         let (to_core, events) = mpsc::channel(8);
-        let actor = Actor::new(far, Timing::default(), from_core, to_core);
+        let standby = watch::Sender::new(None);
+        let actor = Actor::new(far, Timing::default(), from_core, to_core, standby);
         Self { socket, commands, events, end: tokio::spawn(actor.run()) }
     }
 
