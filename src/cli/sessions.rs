@@ -38,8 +38,11 @@ fn row(session: &Session, detail: Detail) -> Row<5> {
     };
     let mut notes = problems(session);
     if detail == Detail::Stream
-        && let Some(stream) = stream(session)
+        && let Some(mut stream) = stream(session)
     {
+        if let Some(lag) = session.cast.as_ref().and_then(Cast::lag_words) {
+            stream.push_str(&format!(", lag {lag}"));
+        }
         notes.push(Cell::new(stream, Style::Faint));
     }
     Row {
@@ -122,7 +125,7 @@ mod tests {
             session(json!({
                 "Id": "1a2b3c4d", "State": "live", "DeviceName": "Living room",
                 "Url": "http://homeassistant.local:8123/lovelace-kiosk/overview?kiosk=true&theme=x",
-                "Verdict": "confirmed", "VerdictReason": "it plays", "Encoder": "libx264",
+                "Verdict": "confirmed", "VerdictReason": "it plays", "Lag": 2.3, "Encoder": "libx264",
                 "Width": 1920, "Height": 1080, "FrameRate": 30, "BitRate": 5_000_000,
                 "Segments": 12
             })),
@@ -141,7 +144,7 @@ mod tests {
         let expected = "\
 SESSION   PAGE                            STATE       TV           VERDICT
 1a2b3c4d  http://homeassistant.local:81…  live        Living room  confirmed
-  1920x1080, at most 30/s, 5000 kbit/s, libx264, 12 segments
+  1920x1080, at most 30/s, 5000 kbit/s, libx264, 12 segments, lag 2.3 s
 5e6f7a8b  http://x/                       recovering  Küche        broken (page)
   page: HTTP 500
   TV: HTTP 500

@@ -95,6 +95,9 @@ fn page(
             None => cast.state.name.clone(),
         };
         lines.add("Cast", &state, Style::Plain);
+        if let Some(lag) = cast.lag_words() {
+            lines.add("Lag", &lag, Style::Plain);
+        }
     }
     if let Some(stream) = stream(session) {
         lines.add("Video", &stream, Style::Plain);
@@ -174,7 +177,7 @@ mod tests {
         let session = session(json!({
             "Id": "1a2b3c4d", "StartedAt": 1_700_000_000_000_000_u64, "Url": "http://dash.lan/",
             "State": "live", "Audio": "silent", "DeviceName": "Kitchen", "Verdict": "confirmed",
-            "VerdictReason": "it plays", "CastState": "playing", "PageTitle": "Load",
+            "VerdictReason": "it plays", "CastState": "playing", "Lag": 2.0, "PageTitle": "Load",
             "PageStatus": 200, "PageReloads": 2, "Encoder": "libx264", "Width": 1280,
             "Height": 720, "FrameRate": 30, "BitRate": 2_500_000, "Segments": 7, "Discontinuities": 1
         }));
@@ -193,6 +196,7 @@ State    live
 TV       Kitchen
 Verdict  confirmed: it plays
 Cast     playing
+Lag      2.0 s
 Video    1280x720, at most 30/s, 2500 kbit/s, libx264, 7 segments
          the encoder was started again once
 Audio    silent

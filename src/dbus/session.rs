@@ -18,7 +18,7 @@ use crate::{
     ids::SessionId,
     session::{
         Snapshot, StreamView,
-        cast::{CastView, Entry, Finding},
+        cast::{CastView, Entry, Finding, Lag},
     },
 };
 
@@ -93,7 +93,7 @@ impl<C: Core> Session<C> {
 
 impl<C: Core> Object for Session<C> {
     type Facts = Facts;
-    const SILENT: &'static [&'static str] = &["Segments"];
+    const SILENT: &'static [&'static str] = &["Segments", "Lag"];
     const INVALIDATED: &'static [&'static str] = &["Timeline"];
 
     fn facts(&self) -> Option<Arc<Facts>> {
@@ -302,6 +302,13 @@ impl<C: Core> Session<C> {
         self.of_cast(|cast| cast.state.detail.clone().unwrap_or_default())
     }
 
+    /// How many seconds ago what the TV shows was on the page; -1 while that is not known. It moves all
+    /// the time, which is not told.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn lag(&self) -> Result<f64, Error> {
+        self.of(|session| lag(session).map_or(-1.0, Lag::seconds))
+    }
+
     /// What the page calls itself.
     #[zbus(property)]
     fn page_title(&self) -> Result<String, Error> {
@@ -388,6 +395,10 @@ pub(super) fn verdict(session: &Snapshot) -> (String, String) {
         Some(Finding::Broken(link)) => ("broken".to_owned(), link.to_string()),
         Some(finding) => (finding.to_string(), String::new()),
     }
+}
+
+fn lag(session: &Snapshot) -> Option<Lag> {
+    session.cast.as_ref()?.lag
 }
 
 /// Since 1970, as systemd counts; nothing of ours is older.

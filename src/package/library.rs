@@ -50,15 +50,21 @@ impl Shelf {
     /// As [`LiveStream::master_playlist`], and it counts.
     pub fn master_playlist(&self) -> Option<String> {
         let playlist = self.stream.master_playlist()?;
-        self.fetched.send_modify(|fetched| fetched.playlists += 1);
+        self.fetched.send_modify(|fetched| {
+            fetched.playlists += 1;
+            fetched.list = None;
+        });
         Some(playlist)
     }
 
     /// As [`LiveStream::media_playlist`], and it counts.
     pub fn media_playlist(&self) -> Option<String> {
-        let playlist = self.stream.media_playlist()?;
-        self.fetched.send_modify(|fetched| fetched.playlists += 1);
-        Some(playlist)
+        let list = self.stream.list()?;
+        self.fetched.send_modify(|fetched| {
+            fetched.playlists += 1;
+            fetched.list = fetched.list.or(list.entries.first().map(|entry| entry.place));
+        });
+        Some(list.to_string())
     }
 
     /// As [`LiveStream::init`], and it counts.
@@ -71,7 +77,13 @@ impl Shelf {
     /// As [`LiveStream::segment`], and it counts.
     pub fn segment(&self, sequence: u64) -> Option<Bytes> {
         let bytes = self.stream.segment(sequence)?;
-        self.fetched.send_modify(|fetched| fetched.segments += 1);
+        // Nothing is known of those that the daemon before left.
+        let entry = self.stream.entry(sequence);
+        self.fetched.send_modify(|fetched| {
+            fetched.segments += 1;
+            let end = entry.map(|entry| entry.end());
+            fetched.end = fetched.end.into_iter().chain(end).max_by_key(|end| end.taken);
+        });
         Some(bytes)
     }
 }
@@ -139,6 +151,11 @@ impl Streams for Library {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        media::{MediaTime, Packet, StreamInfo},
+        session::cast::Place,
+        units::{BitRate, FrameRate, Size},
+    };
 
     #[test]
     fn the_library_gives_streams_to_those_who_know_their_token() {
@@ -155,5 +172,52 @@ mod tests {
         assert!(library.get(token.as_str()).is_none() && library.get(tv.as_str()).is_some());
         library.share(&token, &stray);
         assert!(library.get(stray.as_str()).is_none());
+    }
+
+    const fn at(second: u64) -> MediaTime {
+        MediaTime::from_ticks((100 + second) * MediaTime::TICKS_PER_SECOND)
+    }
+
+    #[test]
+    fn it_is_known_with_what_a_tv_began_and_how_far_it_has_got() {
+        let library = Library::new(Duration::from_secs(60), 1 << 20, None);
+        let token = MediaToken::random().unwrap();
+        let stream = library.create(&token, Audio::None, Timestamp::now(), None);
+        let counted = library.share(&token, &token);
+        let shelf = library.get(token.as_str()).unwrap();
+        let known = || {
+            let Fetched { list, end, .. } = *counted.borrow();
+            [list, end].map(|place| place.map(|Place { taken, holes }| (taken, holes)))
+        };
+        let info = StreamInfo {
+            encoder: "libx264".to_owned(),
+            size: Size::new(1280, 720),
+            frame_rate: FrameRate::DEFAULT,
+            bit_rate: BitRate::from_kbit(2500),
+            sps: vec![0x67, 0x64, 0, 41, 0xac].into(),
+            pps: vec![0x68, 0xee].into(),
+        };
+        stream.begin(info).unwrap();
+        // The hole of half a second is none that counts.
+        for second in (0..20).chain(24..30) {
+            let start =
+                if second == 5 { at(5) + MediaTime::from_ticks(45_000) } else { at(second) };
+            let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
+            stream.push(Packet { time: start, idr: true, data });
+            stream.end_segment(at(second + 1));
+        }
+        shelf.segment(3).unwrap();
+        let whole = |second| Some((at(second), MediaTime::ZERO));
+        assert_eq!(known(), [None, whole(4)]);
+        shelf.media_playlist().unwrap();
+        shelf.segment(17).unwrap();
+        shelf.segment(16).unwrap();
+        assert_eq!(known(), [whole(14), whole(18)]);
+        shelf.segment(20).unwrap();
+        shelf.media_playlist().unwrap();
+        let holes = MediaTime::from_ticks(4 * MediaTime::TICKS_PER_SECOND);
+        assert_eq!(known(), [whole(14), Some((at(25), holes))]);
+        shelf.master_playlist().unwrap();
+        assert_eq!(known()[0], None, "it begins anew");
     }
 }

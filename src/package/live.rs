@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     mp4,
-    playlist::{Entry, Master},
+    playlist::{Entry, Master, Media},
     segmenter::{Cut, Segmenter},
     silence,
     store::{Segment, Store},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     media::{MediaTime, Packet, StreamInfo},
-    session::{Audio, ports},
+    session::{Audio, cast::Place, ports},
 };
 
 /// How a stream is held.
@@ -96,6 +96,8 @@ struct State {
     inits: VecDeque<Init>,
     /// The first picture by the clock of pictures.
     base: Option<MediaTime>,
+    /// What is missing up to now, in holes of more than a second.
+    holes: MediaTime,
     /// When the newest segment came.
     newest: Option<Instant>,
     /// A media time and what the wall clock said, since the last discontinuity.
@@ -127,6 +129,7 @@ impl LiveStream {
                 store: Store::new(options.retention, options.memory, first.into()),
                 inits: VecDeque::new(),
                 base: None,
+                holes: MediaTime::ZERO,
                 newest: None,
                 anchor: None,
                 sound: 0,
@@ -157,9 +160,14 @@ impl LiveStream {
 
     /// `None` before the first segment.
     pub fn media_playlist(&self) -> Option<String> {
+        self.list().map(|list| list.to_string())
+    }
+
+    /// `None` before the first segment.
+    pub(super) fn list(&self) -> Option<Media> {
         let state = self.lock();
         state.store.latest()?;
-        Some(state.store.playlist(state.ended).to_string())
+        Some(state.store.playlist(state.ended))
     }
 
     pub fn init(&self, number: u32) -> Option<Bytes> {
@@ -179,6 +187,11 @@ impl LiveStream {
             None if sequence < self.first => state.trail.as_ref()?.segment(sequence),
             None => None,
         }
+    }
+
+    /// What is known of a segment that is held.
+    pub(super) fn entry(&self, sequence: u64) -> Option<Entry> {
+        Some(self.lock().store.get(sequence)?.entry.clone())
     }
 
     /// Comes back when there is a first segment, or when none will ever be.
@@ -269,11 +282,18 @@ impl State {
         let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
         self.leave(|trail| trail.keep_segment(sequence, &bytes));
         self.sound = until;
+        if let Some(latest) = self.store.latest() {
+            let hole = cut.start.since(latest.entry.end().taken);
+            if hole > MediaTime::SECOND {
+                self.holes = self.holes + hole;
+            }
+        }
         self.bandwidth = self.bandwidth.max(bits_per_second(bytes.len(), cut.duration));
         self.newest = Some(Instant::now());
         self.store.push(Segment {
             entry: Entry {
                 sequence,
+                place: Place { taken: cut.start, holes: self.holes },
                 duration: cut.duration,
                 wall,
                 discontinuity: cut.discontinuity,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     media::MediaTime,
+    session::cast::Place,
     units::{FrameRate, Size},
 };
 
@@ -47,11 +48,20 @@ pub(super) struct Media {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) sequence: u64,
+    /// Where it begins.
+    pub(super) place: Place,
     pub(super) duration: MediaTime,
     pub(super) wall: Timestamp,
     pub(super) discontinuity: bool,
     /// The init segment's number.
     pub(super) init: u32,
+}
+
+impl Entry {
+    /// Where it ends.
+    pub(super) fn end(&self) -> Place {
+        Place { taken: self.place.taken + self.duration, ..self.place }
+    }
 }
 
 /// Segments last a second, and at most what still rounds to it.
@@ -94,6 +104,7 @@ mod tests {
     fn entry(sequence: u64, discontinuity: bool, init: u32) -> Entry {
         Entry {
             sequence,
+            place: Place { taken: MediaTime::ZERO, holes: MediaTime::ZERO },
             duration: MediaTime::from_ticks(90_000),
             wall: "2026-01-02T03:04:05.678Z".parse().unwrap(),
             discontinuity,

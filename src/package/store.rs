@@ -115,11 +115,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::session::cast::Place;
 
     fn segment(sequence: u64, size: usize, discontinuity: bool) -> Segment {
         Segment {
             entry: Entry {
                 sequence,
+                place: Place { taken: MediaTime::ZERO, holes: MediaTime::ZERO },
                 duration: MediaTime::SECOND,
                 wall: jiff::Timestamp::UNIX_EPOCH,
                 discontinuity,

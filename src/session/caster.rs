@@ -242,9 +242,9 @@ impl Caster {
         }
         let view = self.cast.view();
         self.status.send_if_modified(|status| {
-            let changed = status.view != view;
-            status.view = view;
-            changed
+            // Nobody is to be woken by a lag.
+            let before = std::mem::replace(&mut status.view, view);
+            before.state != status.view.state || before.verdict != status.view.verdict
         });
     }
 

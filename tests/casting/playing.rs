@@ -48,7 +48,19 @@ impl Scene {
         cast.wait_confirmed();
         let known = began.elapsed().as_secs_f64();
         eprintln!("a start: a picture after {plays:.1} s, confirmed after {known:.1} s");
+        self.check_lag(&cast);
         cast
+    }
+
+    /// Waits until the program knows as well as the player how old the picture is.
+    #[track_caller]
+    fn check_lag(&self, cast: &Cast<'_>) {
+        let lag = wait_for("the player's lag", PATIENCE, || {
+            let (known, own) = (cast.view()["cast"]["lag"].as_f64()?, self.player().lag?);
+            ((known - own).abs() < 0.3).then_some(known)
+        });
+        eprintln!("a lag of {lag} s is known");
+        assert!((0.5..=MOST_BEHIND).contains(&lag), "{lag} s");
     }
 
     /// Waits until new pictures come after those of `before`.
@@ -137,6 +149,8 @@ fn nobody_sees_an_error_when_encoder_browser_and_daemon_die() {
     let last = scene.wait_further(&after);
     assert!(last.errors.is_empty(), "{last:?}");
     assert_eq!(scene.tv.stats().loads, 1, "the player was told again");
+    // It counts from a list that the daemon before has handed out.
+    assert_eq!(cast.view()["cast"]["lag"], json!(null));
 }
 
 fn report(what: &str, since: Instant, before: &PlayerStats, after: &PlayerStats) {
@@ -165,8 +179,10 @@ fn people_at_the_tv_have_the_last_word() {
     let began = Instant::now();
     scene.tv.act(Action::Pause);
     cast.expect("taken-over", began, "a pause on the playing TV");
+    assert_eq!(cast.view()["cast"]["lag"], json!(null));
     scene.tv.act(Action::Play);
     cast.wait_confirmed();
+    scene.check_lag(&cast);
     let player = scene.player();
     assert!(player.errors.is_empty(), "{player:?}");
 
@@ -193,6 +209,8 @@ fn the_page_is_back_when_the_power_is() {
     let player = scene.tv.wait_until_playing();
     eprintln!("plugged in: a picture after {:.1} s", plugged.elapsed().as_secs_f64());
     cast.wait_confirmed();
+    // By now the stream is older than any list of it.
+    scene.check_lag(&cast);
     assert!(player.errors.is_empty(), "{player:?}");
     assert_eq!(scene.tv.stats().loads, 2);
 }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::StreamExt as _;
@@ -13,13 +14,17 @@ use tokio::time::timeout;
 use zbus::{Message, MessageStream};
 
 use crate::{
-    fake::{device, snapshot},
+    fake::{cast, device, snapshot},
     house::{
         Client, DEVICE, HEALTH, House, MANAGER, PATIENCE, Properties, ROOT, SESSION, serve,
         session_path,
     },
 };
-use dashboard_cast::{dbus::Bus, ids::DeviceId};
+use dashboard_cast::{
+    dbus::Bus,
+    ids::DeviceId,
+    session::{Snapshot, cast::Lag},
+};
 
 /// What a look may ask the core for: lists of sessions and TVs, for the objects and for the health.
 const LOOK: usize = 6;
@@ -38,7 +43,7 @@ async fn a_session_comes_changes_and_goes() {
     let mut signals = client.signals(64).await;
     let (root, path) = ("/org/dashboardcast1", session_path("aa"));
 
-    house.add(snapshot("aa"));
+    house.add(Snapshot { cast: Some(cast()), ..snapshot("aa") });
     let (member, at, _) = next(&mut signals).await;
     assert_eq!((member.as_str(), at.as_str()), ("InterfacesAdded", root));
     let (member, at, signal) = next(&mut signals).await;
@@ -52,10 +57,11 @@ async fn a_session_comes_changes_and_goes() {
     assert_eq!(interface, "org.dashboardcast1.Manager");
     assert_eq!(changed.keys().collect::<Vec<_>>(), ["ActiveSessions"]);
 
-    // Segments come each second, and nobody is woken by them.
+    // Segments come each second, as lags do, and nobody is woken by them.
     {
         let mut sessions = house.core.sessions.lock().unwrap();
         sessions[0].stream.as_mut().unwrap().segments += 1;
+        sessions[0].cast.as_mut().unwrap().lag = Lag::of(Duration::from_secs(3));
     }
     house.core.tell();
     house.core.sessions.lock().unwrap()[0].state.name = "recovering";

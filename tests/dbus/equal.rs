@@ -19,7 +19,7 @@ use dashboard_cast::{
     ids::DeviceId,
     session::{
         StateView,
-        cast::{CastView, ChainLink, Finding, Verdict},
+        cast::{CastView, ChainLink, Finding, Lag, Verdict},
         tv::TvChoice,
     },
 };
@@ -51,7 +51,7 @@ enum Happening {
     State { session: u8, state: u8, detail: Option<String> },
     Page { session: u8, title: Option<String>, status: Option<u16>, problem: Option<String> },
     Stream { session: u8, is_there: bool, encoder: u8, segments: u32, discontinuities: u32 },
-    Cast { session: u8, finding: u8, why: String, since: u32 },
+    Cast { session: u8, finding: u8, why: String, since: u32, lag: Option<u16> },
     Tv { tv: u8, is_there: bool, name: String, status: Option<String>, problem: Option<String> },
     Power { tv: u8, power: Option<Power> },
     Problems { problems: Vec<String> },
@@ -86,9 +86,10 @@ fn happening() -> impl Strategy<Value = Happening> {
                 session, is_there, encoder, segments, discontinuities
             }
         ),
-        2 => (session(), any::<u8>(), word(), any::<u32>()).prop_map(
-            |(session, finding, why, since)| Happening::Cast { session, finding, why, since }
-        ),
+        2 => (session(), any::<u8>(), word(), any::<u32>(), proptest::option::of(0..60_000_u16))
+            .prop_map(|(session, finding, why, since, lag)| Happening::Cast {
+                session, finding, why, since, lag
+            }),
         2 => (0..3_u8, any::<bool>(), word(), maybe(), maybe()).prop_map(
             |(tv, is_there, name, status, problem)| Happening::Tv {
                 tv, is_there, name, status, problem
@@ -156,7 +157,7 @@ impl House {
                     });
                 });
             }
-            Happening::Cast { session, finding, why, since } => change(session, &|session| {
+            Happening::Cast { session, finding, why, since, lag } => change(session, &|session| {
                 session.cast = session.tv.as_ref().map(|_| CastView {
                     state: StateView { name: "playing", detail: Some(why.clone()) },
                     verdict: Verdict {
@@ -164,6 +165,7 @@ impl House {
                         why: why.clone(),
                         since: Timestamp::from_second(since.into()).unwrap(),
                     },
+                    lag: lag.and_then(|millis| Lag::of(Duration::from_millis(millis.into()))),
                 });
             }),
             Happening::Tv { tv, is_there, name, status, problem } => {
@@ -209,6 +211,7 @@ fn plain(value: &Variant<'_>) -> Value {
         Variant::U16(number) => json!(number),
         Variant::U32(number) => json!(number),
         Variant::U64(number) => json!(number),
+        Variant::F64(number) => json!(number),
         Variant::Str(text) => json!(text.as_str()),
         Variant::ObjectPath(path) => json!(path.as_str()),
         Variant::Variant(inner) => plain(inner),
@@ -257,6 +260,7 @@ fn session_of(view: &Value) -> BTreeMap<String, Value> {
         ("VerdictSince", time(&cast["since"])),
         ("CastState", text(&cast["state"]["name"])),
         ("CastDetail", text(&cast["state"]["detail"])),
+        ("Lag", if cast["lag"].is_null() { json!(-1.0) } else { cast["lag"].clone() }),
         ("PageTitle", text(&page["title"])),
         ("PageStatus", number(&page["http_status"])),
         ("PageProblem", text(&page["problem"])),

@@ -8,7 +8,7 @@ use axum::{
 use dashboard_cast::{
     config::{ControlToken, PolicyError},
     http::{Access, App, Connection, router},
-    session::{Mode, NavigateError, PictureError, Quality, StartErrorKind},
+    session::{Mode, NavigateError, PictureError, Quality, Snapshot, StartErrorKind},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -19,7 +19,8 @@ use tower::ServiceExt;
 use url::Host;
 
 use crate::fake::{
-    FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, device, gpu, snapshot,
+    FakeCore, FakeLive, FakeMedia, INIT, PICTURE, SEGMENT, app, app_with, cast, device, gpu,
+    snapshot,
 };
 
 type Fake = App<FakeCore, FakeMedia>;
@@ -355,6 +356,23 @@ async fn a_session_is_seen_and_deleted_under_its_name() {
     call(&app, "DELETE", "/sessions/aa", "").await.problem(404);
     get(&app, "/sessions/aa").await.problem(404);
     get(&app, "/sessions/%ff").await;
+}
+
+#[tokio::test]
+async fn a_session_tells_how_it_does_on_its_tv() {
+    let app = app();
+    app.core.sessions.lock().unwrap().push(Snapshot { cast: Some(cast()), ..snapshot("aa") });
+    let mut expected = json!({
+        "state": {"name": "playing"},
+        "verdict": "confirmed",
+        "why": "it plays",
+        "since": "2026-03-01T10:00:00Z",
+        "lag": 2.0,
+    });
+    assert_eq!(get(&app, "/sessions/aa").await.json()["cast"], expected);
+    app.core.sessions.lock().unwrap()[0].cast.as_mut().unwrap().lag = None;
+    expected["lag"] = json!(null);
+    assert_eq!(get(&app, "/status").await.json()["stream"]["cast"], expected);
 }
 
 #[tokio::test]

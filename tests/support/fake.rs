@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use dashboard_cast::{
     ids::{DeviceId, MediaToken, SessionId},
     session::{
         Health, NavigateError, PageView, PictureError, Snapshot, StartError, StartErrorKind,
-        StartRequest, StateView, Stopped, StreamView, cast::Entry,
+        StartRequest, StateView, Stopped, StreamView,
+        cast::{CastView, Entry, Finding, Lag, Verdict},
     },
     units::{BitRate, FrameRate, Size},
 };
@@ -61,6 +63,15 @@ pub(crate) fn snapshot(id: &str) -> Snapshot {
         }),
         tv: None,
         cast: None,
+    }
+}
+
+pub(crate) fn cast() -> CastView {
+    let since = "2026-03-01T10:00:00Z".parse().unwrap();
+    CastView {
+        state: StateView { name: "playing", detail: None },
+        verdict: Verdict { finding: Finding::Confirmed, why: "it plays".to_owned(), since },
+        lag: Lag::of(Duration::from_secs(2)),
     }
 }
 

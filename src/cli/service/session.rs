@@ -10,7 +10,7 @@ use zbus::OwnedObjectPath;
 use super::ServiceError;
 use crate::{cli::screen::plain, dbus::proxy::TimelineEntry};
 
-/// The properties of `org.dashboardcast1.Session`. "" and 0 mean: not known, or none. One that is not
+/// The properties of `org.dashboardcast1.Session`. "", 0 and -1 mean: not known, or none. One that is not
 /// there is of another version of the service, and means the same.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -32,6 +32,7 @@ struct Properties {
     verdict_since: u64,
     cast_state: String,
     cast_detail: String,
+    lag: Option<f64>,
     page_title: String,
     page_status: u16,
     page_problem: String,
@@ -110,6 +111,8 @@ pub(in crate::cli) struct Cast {
     pub(in crate::cli) link: Option<String>,
     pub(in crate::cli) why: String,
     pub(in crate::cli) since: Option<Timestamp>,
+    /// In seconds.
+    pub(in crate::cli) lag: Option<f64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -155,6 +158,7 @@ impl Session {
             link: known(facts.verdict_link),
             why: facts.verdict_reason,
             since: time(facts.verdict_since),
+            lag: facts.lag.filter(|lag| *lag >= 0.0),
         });
         let video = (!facts.encoder.is_empty()).then_some(Video {
             encoder: facts.encoder,
@@ -227,6 +231,11 @@ impl Cast {
             Some(link) => format!("{} ({link})", self.verdict),
             None => self.verdict.clone(),
         }
+    }
+
+    /// The lag, with its unit.
+    pub(in crate::cli) fn lag_words(&self) -> Option<String> {
+        self.lag.map(|lag| format!("{lag:.1} s"))
     }
 }
 
@@ -307,7 +316,7 @@ pub(in crate::cli) mod tests {
             "Device": "/org/dashboardcast1/device/00112233445566778899aabbccddeeff",
             "DeviceName": "Kitchen", "Verdict": "broken", "VerdictLink": "network",
             "VerdictSince": 1_700_000_000_000_000_u64, "VerdictReason": "the TV has stopped fetching the stream", "CastState": "playing",
-            "CastDetail": "", "PageTitle": "Load", "PageStatus": 200, "PageReloads": 1,
+            "CastDetail": "", "Lag": 2.3, "PageTitle": "Load", "PageStatus": 200, "PageReloads": 1,
             "Encoder": "libx264", "Width": 1280, "Height": 720, "FrameRate": 30,
             "BitRate": 2_500_000, "Discontinuities": 0, "Segments": 7, "New": [1, 2]
         }));
@@ -322,7 +331,8 @@ pub(in crate::cli) mod tests {
             "device": {"id": "00112233445566778899aabbccddeeff", "name": "Kitchen"},
             "cast": {
                 "state": {"name": "playing"}, "verdict": "broken", "link": "network",
-                "why": "the TV has stopped fetching the stream", "since": "2023-11-14T22:13:20Z"
+                "why": "the TV has stopped fetching the stream", "since": "2023-11-14T22:13:20Z",
+                "lag": 2.3
             },
         });
         assert_eq!(serde_json::to_value(session).unwrap(), expected);

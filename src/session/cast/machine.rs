@@ -302,9 +302,7 @@ impl Machine {
     }
 
     fn media_said(&mut self, now: MediaTime, media: Option<MediaView>) {
-        if let (Some(media), Line::Up { stream }) = (&media, &self.line)
-            && is_ours(media, stream)
-        {
+        if let Some(media) = media.as_ref().filter(|media| self.is_ours(media)) {
             let cancelled = media.state == PlayerState::Idle(Some(IdleReason::Cancelled));
             let stopped = match &mut self.stage {
                 Stage::Loading(attempt) => {
@@ -323,6 +321,11 @@ impl Machine {
             }
         }
         self.media = Some(media);
+    }
+
+    /// Whether this is our stream.
+    pub(super) fn is_ours(&self, media: &MediaView) -> bool {
+        matches!(&self.line, Line::Up { stream } if is_ours(media, stream))
     }
 
     /// Some sets say wrongly that they show another input: one that has never said that it shows

@@ -16,6 +16,7 @@
 
 mod advance;
 mod event;
+mod lag;
 mod machine;
 mod pace;
 mod policy;
@@ -31,20 +32,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use event::{Effect, Event, Farewell, Memory, Wanted};
+pub use lag::Lag;
 pub use policy::{Hold, Policy};
 pub use stage::Rung;
-pub use stream::{Fetched, Part};
+pub use stream::{Fetched, Part, Place};
 pub use timeline::{Entry, Note};
 pub use verdict::{ChainLink, Finding, Verdict};
 pub use volume::Borrowed;
 
 use self::{
+    lag::Playhead,
     machine::Machine,
     stream::Stream,
     timeline::Timeline,
     verdict::{Facts, Judge},
 };
-use super::StateView;
+use super::{StateView, tv::TvEvent};
 use crate::media::MediaTime;
 
 /// One moment, by both clocks.
@@ -68,6 +71,7 @@ pub struct Cast {
     stream: Stream,
     machine: Machine,
     judge: Judge,
+    playhead: Playhead,
     timeline: Timeline,
 }
 
@@ -79,6 +83,8 @@ pub struct CastView {
     pub state: StateView,
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Known only while the TV says that it plays. It moves all the time, which is no change of a cast.
+    pub lag: Option<Lag>,
 }
 
 impl Cast {
@@ -87,6 +93,7 @@ impl Cast {
             stream: Stream::new(),
             machine: Machine::new(wanted),
             judge: Judge::new(now.wall),
+            playhead: Playhead::default(),
             timeline: Timeline::default(),
         }
     }
@@ -97,6 +104,10 @@ impl Cast {
             return Vec::new();
         }
         self.stream.note(now.time, &event);
+        if let Event::Tv(TvEvent::Media(media)) = &event {
+            let ours = media.as_ref().filter(|media| self.machine.is_ours(media));
+            self.playhead.report(now.time, ours, &self.stream.fetched);
+        }
         let mut effects = self.machine.handle(now.time, event, &self.stream);
         if !self.is_finished() {
             let claim = self.machine.claim();
@@ -127,7 +138,11 @@ impl Cast {
     }
 
     pub fn view(&self) -> CastView {
-        CastView { state: self.machine.view(), verdict: self.judge.verdict().clone() }
+        CastView {
+            state: self.machine.view(),
+            verdict: self.judge.verdict().clone(),
+            lag: self.playhead.lag().filter(|_| self.machine.is_on_screen()),
+        }
     }
 
     /// The latest events, the oldest one first.

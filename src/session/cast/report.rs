@@ -33,6 +33,11 @@ impl Machine {
         }
     }
 
+    /// Our stream plays, for all that the TV says.
+    pub(super) const fn is_on_screen(&self) -> bool {
+        matches!(self.stage, Stage::Playing(_)) && !self.off
+    }
+
     fn why_off(&self) -> String {
         let standby = self.receiver.as_ref().is_some_and(|view| view.standby == Some(true));
         if standby { "the TV is in standby" } else { "the TV shows another input" }.to_owned()

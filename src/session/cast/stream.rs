@@ -21,6 +21,20 @@ pub struct Fetched {
     pub playlists: u64,
     pub inits: u64,
     pub segments: u64,
+    /// Where the first media playlist began, since the TV last fetched the multivariant one, with which
+    /// each player begins.
+    pub list: Option<Place>,
+    /// Where the newest segment ends that it has fetched.
+    pub end: Option<Place>,
+}
+
+/// A place in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// When the picture there was taken.
+    pub taken: MediaTime,
+    /// What is missing before it, in holes of more than a second.
+    pub holes: MediaTime,
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //! ones.
 
 mod facts;
+mod lags;
 mod random;
 mod rules;
 mod verdicts;
@@ -211,6 +212,10 @@ impl Rig {
 
     fn verdict(&self) -> String {
         self.cast.view().verdict.finding.to_string()
+    }
+
+    fn lag(&self) -> Option<f64> {
+        self.cast.view().lag.map(Lag::seconds)
     }
 
     fn noted(&self, event: &str) -> usize {

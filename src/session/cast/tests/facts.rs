@@ -154,7 +154,7 @@ fn a_player_that_keeps_vanishing_is_started_three_times_in_five_minutes() {
     assert!(told(&rig.run(60)).contains(&TvCommand::Launch), "and then again");
 }
 
-fn standby(standby: bool) -> TvEvent {
+pub(super) fn standby(standby: bool) -> TvEvent {
     let app = Some(app("Default Media Receiver", "player-1", true));
     TvEvent::Receiver(ReceiverView { app, standby: Some(standby), ..ReceiverView::default() })
 }
