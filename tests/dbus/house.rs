@@ -54,7 +54,7 @@ impl House {
     /// Has the core run this session as well.
     pub(crate) fn add(&self, session: Snapshot) {
         self.core.sessions.lock().unwrap().push(session);
-        self.core.tell();
+        self.core.tell_of_sessions();
     }
 
     pub(crate) async fn add_and_wait(&self, id: &str) -> Client {

@@ -146,11 +146,16 @@ pub(crate) struct FakeCore {
 }
 
 impl FakeCore {
-    /// Says that something is not as it was.
+    /// Says that anything may not be as it was.
     pub(crate) fn tell(&self) {
-        self.changed.0.send_replace(());
+        self.tell_of_sessions();
         self.changed.1.send_replace(());
         self.changed.2.send_replace(());
+    }
+
+    /// Says that sessions are not as they were: one change, which is followed once.
+    pub(crate) fn tell_of_sessions(&self) {
+        self.changed.0.send_replace(());
     }
 }
 
@@ -173,7 +178,7 @@ impl Core for FakeCore {
         started.target = request.target.clone().unwrap_or_else(|| "default".to_owned());
         self.requests.lock().unwrap().push(request);
         *self.sessions.lock().unwrap() = vec![started.clone()];
-        self.tell();
+        self.tell_of_sessions();
         self.finished_starts.fetch_add(1, Ordering::SeqCst);
         Ok(started)
     }
@@ -192,8 +197,11 @@ impl Core for FakeCore {
         let mut sessions = self.sessions.lock().unwrap();
         let before = sessions.len();
         sessions.retain(|running| session.as_ref().is_some_and(|id| *id != running.id));
-        self.tell();
-        if sessions.len() < before { Stopped::Stopped } else { Stopped::NotRunning }
+        if sessions.len() == before {
+            return Stopped::NotRunning;
+        }
+        self.tell_of_sessions();
+        Stopped::Stopped
     }
 
     async fn navigate(&self, session: &SessionId, url: String) -> Result<(), NavigateError> {
@@ -203,7 +211,7 @@ impl Core for FakeCore {
         let mut sessions = self.sessions.lock().unwrap();
         let session = sessions.iter_mut().find(|running| running.id == *session);
         session.ok_or(NavigateError::NoSession)?.url = url;
-        self.tell();
+        self.tell_of_sessions();
         Ok(())
     }
 
@@ -214,7 +222,7 @@ impl Core for FakeCore {
         let mut sessions = self.sessions.lock().unwrap();
         let session = sessions.iter_mut().find(|running| running.id == *session);
         session.ok_or(NavigateError::NoSession)?.page.reloads += 1;
-        self.tell();
+        self.tell_of_sessions();
         Ok(())
     }
 
