@@ -16,7 +16,7 @@ use tokio::{
 };
 use zbus::{
     Connection, ObjectPath, OwnedObjectPath, OwnedVariant, Variant,
-    fdo::{ObjectManager, Properties},
+    fdo::Properties,
     object_server::{Interface, SignalEmitter},
 };
 
@@ -119,9 +119,8 @@ pub(super) struct Publisher<C: Core> {
 }
 
 impl<C: Core> Publisher<C> {
-    /// Puts all objects on the bus.
+    /// Puts all objects on the bus, where their root is already.
     pub(super) async fn new(connection: Connection, edge: Edge<C>) -> zbus::Result<Self> {
-        connection.object_server().at(ROOT, ObjectManager).await?;
         let (manager, health) = (Manager::new(edge.clone()), Health::new(edge.clone()));
         let facts = Arc::new(manager::active(&edge.core.sessions()));
         let manager = Published::add(&connection, ROOT.into(), manager, facts).await?;

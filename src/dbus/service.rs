@@ -16,7 +16,7 @@ use tokio::{
 use zbus::{
     Address, Connection, MatchRule, MessageStream,
     connection::Builder,
-    fdo::{self, DBusProxy, RequestNameFlags},
+    fdo::{self, DBusProxy, ObjectManager, RequestNameFlags},
     message,
     names::BusName,
     proxy::{self, CacheProperties},
@@ -26,7 +26,7 @@ use super::{
     authorize::Gate,
     edge::{Edge, Settle},
     error::BusError,
-    names::{BUS_NAME, Bus},
+    names::{BUS_NAME, Bus, ROOT},
     publisher::Publisher,
 };
 use crate::{
@@ -44,7 +44,7 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Calls that wait for the objects to be up to date; one more waits for room.
 const SETTLING: usize = 16;
 
-/// A connection to a bus on which nobody has our name.
+/// A connection to a bus on which nobody has our name, with the root of our objects.
 #[derive(Debug)]
 pub struct Seat {
     bus: Bus,
@@ -75,6 +75,9 @@ impl Seat {
                 (None, Bus::System) => Builder::system(),
                 (None, Bus::Session) => Builder::session(),
             };
+            // zbus listens for calls from the first object on. Only for one that is there from the start it
+            // waits until it does; the first call to the name could be lost otherwise.
+            let builder = builder.serve_at(ROOT, ObjectManager);
             let connection = builder.build().await.map_err(connect)?;
             let names: DBusProxy<'_> = proxy::Builder::new(&connection)
                 .cache_properties(CacheProperties::No)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use zbus::{Connection, OwnedVariant, interface};
+use zbus::{Connection, OwnedVariant, connection::Builder, interface};
 
 use crate::bus::PrivateBus;
 
@@ -57,11 +57,11 @@ impl Polkit {
             questions: Arc::clone(&polkit.questions),
             came: Arc::clone(&polkit.came),
         };
-        let connection = bus.client().await;
-        let path = "/org/freedesktop/PolicyKit1/Authority";
-        connection.object_server().at(path, authority).await.unwrap();
-        connection.request_name("org.freedesktop.PolicyKit1").await.unwrap();
-        polkit.connection = Some(connection);
+        let connection = Builder::address(bus.zbus_address())
+            .serve_at("/org/freedesktop/PolicyKit1/Authority", authority)
+            .name("org.freedesktop.PolicyKit1")
+            .build();
+        polkit.connection = Some(connection.await.unwrap());
         polkit
     }
 
