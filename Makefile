@@ -15,7 +15,7 @@ help:
 
 demo:
 	@.ci/setup demo
-	cargo run --release --locked -- demo $(URL) $(if $(DEVICE),--device '$(DEVICE)')
+	cargo run --release --locked -- demo $(if $(URL),'$(URL)') $(if $(DEVICE),--device '$(DEVICE)')
 
 # What a package holds beside the program and debian/man; the program itself writes it.
 man:

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             true
         }
     };
-    if usable { Ok(()) } else { Err(Failure::said()) }
+    if usable { Ok(()) } else { Err(Failure::said_of_configuration()) }
 }
 
 /// Reads `files` or, when there are none, what is found below `root`.

@@ -32,10 +32,10 @@ pub(super) struct Arguments {
     /// Prints JSON, as `GET /devices` answers.
     #[arg(long)]
     json: bool,
-    /// How long to look, up to 60 s.
+    /// With --search: how long to look, up to 60 s.
     #[arg(long, value_name = "N", default_value_t = 3, requires = "search", value_parser = value_parser!(u64).range(1..=60))]
     seconds: u64,
-    /// Reads this file instead of those in /etc, /run and /usr/lib; may be given again.
+    /// With --search: reads this file instead of those in /etc, /run and /usr/lib; may be given again.
     #[arg(long, value_name = "FILE", requires = "search", value_hint = ValueHint::FilePath)]
     config: Vec<PathBuf>,
 }

@@ -40,6 +40,11 @@ impl Failure {
         Self { error: None, hint: None, code: FAILURE }
     }
 
+    /// A configuration that cannot be used, which the command has described itself.
+    pub(super) const fn said_of_configuration() -> Self {
+        Self { error: None, hint: None, code: CONFIGURATION }
+    }
+
     /// A failure that is a sentence.
     pub(super) fn because(why: String, hint: String) -> Self {
         Self { error: Some(why.into()), hint: Some(hint), code: FAILURE }

@@ -42,7 +42,9 @@ the page is where it should be.
 1
 It is not done, and stderr says why; or the service that
 .B health
-asked is degraded.
+asked is degraded, or
+.B doctor
+found something that fails.
 .TP
 2
 The command line is not understood.
@@ -52,6 +54,9 @@ A bug of this program or of the service.
 .TP
 78
 The configuration cannot be used.
+To
+.BR reload ,
+after which the service goes on with the one before, that is 1.
 "#;
 
 const MAIN_PAGE: &str = r#".SH ENVIRONMENT

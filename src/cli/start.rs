@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// The TV, given by its name, UUID or address, or none; by default the configured one.
     #[arg(long, value_name = "TV")]
     device: Option<String>,
-    /// Size and bit rate; by default the best that the TV is for.
+    /// Size and bit rate; by default what the configuration says. A TV that is for less gets less.
     #[arg(long, value_parser = PossibleValuesParser::new(Quality::ALL.map(Quality::name)))]
     quality: Option<String>,
     /// Ends by itself after this time, such as 90s or 8h; by default it stays.
@@ -53,18 +53,18 @@ pub(super) struct Arguments {
     /// The most frames in a second, up to 30 at 1080p and 60 below.
     #[arg(long, value_name = "N")]
     frame_rate: Option<u32>,
-    /// What to do when the TV's screen is in use.
+    /// What to do when the TV's screen is in use; by default yield.
     #[arg(long, value_parser = PossibleValuesParser::new(OnBusy::ALL.map(OnBusy::name)))]
     on_busy: Option<String>,
     /// Comes back after people took the TV, once its screen has been idle for this time; by default
-    /// it does not.
+    /// it does not, or with preempt-and-return after 60 s.
     #[arg(long, value_name = "SPAN")]
     resume_after: Option<TimeSpan>,
     /// Loudness of the TV meanwhile, 0 to 1; by default it is left alone.
     #[arg(long, value_name = "LEVEL")]
     volume: Option<f64>,
-    /// Reads what opens the page's doors from this file, or from stdin with "-": a JSON object with
-    /// cookies, localStorage, headers or basic.
+    /// Reads the page's credentials from this file, or from stdin with "-": a JSON object with cookies,
+    /// localStorage, headers or basic.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     auth: Option<PathBuf>,
     /// Waits until it is live or, with a TV, until the TV shows it. Ctrl-C ends the waiting only.

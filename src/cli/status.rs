@@ -17,7 +17,7 @@ const EVENTS_SHOWN: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Shows all of this session, given by its id, the beginning of it, or its TV.
+    /// Shows all of this session, given by its id, the beginning of it, its TV or its target.
     session: Option<String>,
     /// Prints JSON, as `GET /status` answers, or `GET /sessions/ID` with the events on its TV.
     #[arg(long)]

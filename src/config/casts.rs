@@ -52,7 +52,7 @@ impl fmt::Display for OnBusy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cast {
     pub url: Url,
-    /// A JSON file with what opens the page's doors, read at each start.
+    /// A JSON file with the page's credentials, read at each start.
     pub auth_file: Option<PathBuf>,
     /// Name, UUID or address of the TV, or "none".
     pub device: Option<String>,

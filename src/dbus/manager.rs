@@ -63,14 +63,16 @@ impl<C: Core> Manager<C> {
     ///
     /// device (s): the TV by its name, UUID or address, or "none". Without it, the configured default.
     ///
-    /// quality (s): 1080p, 720p or low-latency. Without it, the best that the TV is for.
+    /// quality (s): 1080p, 720p or low-latency. Without it, the configured one; a TV that is for less
+    /// gets less.
     ///
     /// duration (d): seconds until it ends by itself.
     ///
-    /// on-busy (s): when the screen is in use: yield (wait), preempt, preempt-and-return.
+    /// on-busy (s): when the screen is in use: yield (wait until it is idle, also without it),
+    /// preempt, preempt-and-return.
     ///
     /// resume-after (d): seconds that the screen must be idle before the cast comes back after people
-    /// took it. Without it, it does not.
+    /// took it. Without it, it does not, or with preempt-and-return after 60 s.
     ///
     /// volume (d): of the TV meanwhile, 0 to 1.
     ///
@@ -79,8 +81,8 @@ impl<C: Core> Manager<C> {
     /// mode (s): hls or fmp4, what the stream is meant to be fetched as. audio (s): silent or none.
     /// frame-rate (u): the most frames in a second. zoom (d): 0.25 to 5. scale (d): 0.5 to 4.
     ///
-    /// auth (a{sv}): what opens the page's doors, for its origin only: cookies, local-storage, headers
-    /// (each a{ss}), basic (username and password, a{ss}).
+    /// auth (a{sv}): the page's credentials, for its origin only: cookies, local-storage, headers (each
+    /// a{ss}), basic (username and password, a{ss}).
     ///
     /// Errors: InvalidArgs, InvalidRequest, NoSuchDevice, Forbidden, Busy. Polkit action:
     /// org.dashboardcast1.cast.

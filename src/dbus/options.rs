@@ -60,11 +60,11 @@ pub(super) fn start_request(
 /// What JSON calls by the browser's name is in kebab-case here.
 fn with_browser_names(auth: Value) -> Value {
     match auth {
-        Value::Object(mut doors) => {
-            if let Some(storage) = doors.remove("local-storage") {
-                doors.insert("localStorage".to_owned(), storage);
+        Value::Object(mut auth) => {
+            if let Some(storage) = auth.remove("local-storage") {
+                auth.insert("localStorage".to_owned(), storage);
             }
-            Value::Object(doors)
+            Value::Object(auth)
         }
         other => other,
     }

@@ -122,8 +122,8 @@ impl<C: Core> Session<C> {
 
     /// Goes to another page in the same stream: a TV plays on, nothing is cast anew.
     ///
-    /// url: the page, http or https, as for StartCast. The doors that were opened for the first page
-    /// stay open for it, and for no other origin.
+    /// url: the page, http or https, as for StartCast. The first page's credentials stay valid for its
+    /// origin, and for no other.
     ///
     /// Errors: NoSuchSession, InvalidRequest, Forbidden, Shared (other sessions show the same page and
     /// would go along), Busy. Polkit action: org.dashboardcast1.cast.

@@ -170,7 +170,7 @@ impl From<Refusal> for Problem {
                 StatusCode::FORBIDDEN,
                 "the call came in under a name that this machine is not known by",
             )
-            .hint("Use an IP address, localhost or the machine's own name; or configure the name; or send the token."),
+            .hint("Use an IP address, localhost or the machine's own name; or send the token."),
             Refusal::ForeignOrigin => Self::new(
                 StatusCode::FORBIDDEN,
                 "the call came from another site's page",

@@ -61,6 +61,26 @@ pub(super) async fn start_named<C: Core>(
     Ok(Json(Started { status: Success::Success, session: SessionView::new(session, &base) }))
 }
 
+/// Ends the cast, and is content when it does not run: who presses a button again means the same.
+pub(super) async fn stop_named<C: Core>(
+    State(control): Shared<C>,
+    Path(cast): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    let running = control.core.sessions().into_iter().find(|session| session.target == cast);
+    let core = Arc::clone(&control.core);
+    let stopped = match running {
+        Some(session) => to_the_end(async move { core.stop(Some(session.id)).await }).await?,
+        None => Stopped::NotRunning,
+    };
+    Ok(Json(Done {
+        status: Success::Success,
+        message: match stopped {
+            Stopped::Stopped => "The cast was stopped.",
+            Stopped::NotRunning => "The cast was not running.",
+        },
+    }))
+}
+
 pub(super) async fn stop<C: Core>(
     State(control): Shared<C>,
     request: Request,

@@ -38,6 +38,7 @@ fn control_routes<C: Core>(control: Control<C>, access: Arc<access::Access>) -> 
     Router::new()
         .route("/start", post(api::start::<C>))
         .route("/casts/{name}/start", post(api::start_named::<C>))
+        .route("/casts/{name}/stop", post(api::stop_named::<C>))
         .route("/stop", post(api::stop::<C>))
         .route("/status", get(api::status::<C>))
         .route("/health", get(api::health::<C>))

@@ -1,4 +1,4 @@
-//! What opens a page's doors.
+//! A page's credentials.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::RequestError;
 
-/// What opens the page's doors. Secrets: `Debug` shows names only, and nothing here is ever put in a
+/// The page's credentials. Secrets: `Debug` shows names only, and nothing here is ever put in a
 /// snapshot.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]

@@ -58,8 +58,8 @@ impl PageSpec {
         self.first.as_deref().unwrap_or(&self.url)
     }
 
-    /// The same look at another page. What opens the doors of the first one stays with its origin: a
-    /// page elsewhere gets nothing of it, and a way back finds the doors open.
+    /// The same look at another page. The credentials of the first one stay with its origin: a page
+    /// elsewhere gets none of them, and a way back finds them valid.
     pub(super) fn at(&self, mut url: Url) -> Self {
         let first = self.entrance().clone();
         if url.origin() == first.origin() {

@@ -342,8 +342,8 @@ impl Registry {
         drop(turn);
     }
 
-    /// Shows another page in a session's stream, at the same place on its TV. What opens the doors of
-    /// the page that it was started with stays with that one's origin.
+    /// Shows another page in a session's stream, at the same place on its TV. The
+    /// credentials of the page that it was started with stay with that one's origin.
     ///
     /// # Errors
     /// There is no such session, the page is none or may not be opened, or others share the page.

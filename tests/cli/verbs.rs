@@ -410,9 +410,10 @@ fn a_configuration_is_checked_and_shown_without_a_service() {
 
     fs::write(file, "[sessions]\nmost = 0\n").expect("writing a configuration");
     let place = format!("{file}:2:8");
-    assert!(config("check", &[]).failed(1, &[]).out.contains(&place));
-    let checked = config("check", &["--json"]).failed(1, &[]).json();
+    assert!(config("check", &[]).failed(78, &[]).out.contains(&place));
+    let checked = config("check", &["--json"]).failed(78, &[]).json();
     assert_eq!(checked["usable"], false);
     assert!(checked["problems"][0].as_str().unwrap().starts_with(&place), "{checked}");
+    assert!(config("show", &[]).failed(78, &[]).out.contains(&place));
     config("show", &["--json"]).failed(78, &[&place, "config check"]);
 }

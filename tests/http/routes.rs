@@ -116,7 +116,7 @@ async fn start_answers_as_the_old_service_did_and_more() {
 }
 
 #[tokio::test]
-async fn a_cast_of_the_configuration_is_started_by_its_name() {
+async fn a_cast_of_the_configuration_is_started_and_ended_by_its_name() {
     let app = app();
     let answer = call(&app, "POST", "/casts/kitchen/start", "").await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -127,6 +127,12 @@ async fn a_cast_of_the_configuration_is_started_by_its_name() {
     assert_eq!(again["session_id"], json["session_id"]);
     assert_eq!(app.core.requests.lock().unwrap().len(), 1, "it was running");
     call(&app, "GET", "/casts/kitchen/start", "").await.problem(405);
+    app.core.sessions.lock().unwrap().push(snapshot("aa"));
+    let ended = call(&app, "POST", "/casts/kitchen/stop", "").await.json();
+    assert_eq!(ended, json!({"status": "success", "message": "The cast was stopped."}));
+    let ended = call(&app, "POST", "/casts/kitchen/stop", "").await.json();
+    assert_eq!(ended, json!({"status": "success", "message": "The cast was not running."}));
+    assert_eq!(app.core.sessions.lock().unwrap().len(), 1, "others go on");
     *app.core.refusal.lock().unwrap() = Some(StartErrorKind::NoCast);
     let problem = call(&app, "POST", "/casts/hall/start", "").await.problem(404);
     assert_eq!(problem["detail"], "the core said no");

@@ -71,7 +71,7 @@ fn output(command: &[&str]) -> String {
     }
 }
 
-/// The text without what opens doors. Rather too much is removed than too little: it is read by people.
+/// The text without secrets. Rather too much is removed than too little: it is read by people.
 fn without_secrets(text: &str) -> String {
     text.split_inclusive('\n').map(|line| without_named(&without_in_addresses(line))).collect()
 }
@@ -123,7 +123,7 @@ fn without_named(line: &str) -> String {
 
 const REMOVED: &str = "REMOVED";
 
-/// Whether what has this name opens doors.
+/// Whether what has this name is a secret.
 fn is_secret(name: &str) -> bool {
     const PARTS: [&str; 8] =
         ["token", "secret", "passw", "passphrase", "api-key", "apikey", "api_key", "cookie"];
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_opens_doors_is_removed() {
+    fn secrets_are_removed() {
         for (text, clean) in [
             (
                 "url = \"https://me:pass@ha.local/x?token=1#t\" # from a:1\n",

@@ -99,7 +99,7 @@ fn own_token(machine: &Machine, file: &Path) -> Option<Finding> {
     Some(readable(found, file, "let the service read it, and nobody else"))
 }
 
-/// What opens a page's doors.
+/// The credentials of a cast's page.
 fn auth(machine: &Machine, cast: &str, file: &Path) -> Option<Finding> {
     let path = machine.path(&file.to_string_lossy());
     let key = format!("casts.{cast}.auth-file");

@@ -4,23 +4,27 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    auth::Doors,
+    auth::Credentials,
     cdp::{Call, Event},
 };
 
 /// Answers Chromium's questions.
 pub(super) struct Answers {
     target: String,
-    doors: Doors,
+    credentials: Credentials,
     accept_certificates_of: Vec<Url>,
 }
 
 impl Answers {
-    pub(super) fn new(target: String, doors: Doors, accept_certificates_of: &[String]) -> Self {
+    pub(super) fn new(
+        target: String,
+        credentials: Credentials,
+        accept_certificates_of: &[String],
+    ) -> Self {
         let origins = accept_certificates_of.iter();
         Self {
             target,
-            doors,
+            credentials,
             accept_certificates_of: origins.filter_map(|origin| Url::parse(origin).ok()).collect(),
         }
     }
@@ -66,8 +70,8 @@ impl Answers {
                     json!({ "eventId": event.params["eventId"], "action": action }),
                 )
             }
-            "Fetch.requestPaused" => self.doors.request(event),
-            "Fetch.authRequired" => self.doors.password(event),
+            "Fetch.requestPaused" => self.credentials.request(event),
+            "Fetch.authRequired" => self.credentials.password(event),
             _ => return None,
         })
     }
@@ -81,7 +85,7 @@ mod tests {
 
     fn answers(accepted: &[&str]) -> Answers {
         let accepted: Vec<String> = accepted.iter().map(|&origin| origin.into()).collect();
-        Answers::new("ours".into(), Doors::new(&page("http://host/")), &accepted)
+        Answers::new("ours".into(), Credentials::new(&page("http://host/")), &accepted)
     }
 
     fn answer(answers: &mut Answers, method: &str, params: Value) -> Option<Call> {

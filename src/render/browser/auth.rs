@@ -1,4 +1,4 @@
-//! What opens the page's doors, handed out to the page's own origin only.
+//! The page's credentials, handed out to the page's own origin only.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use crate::session::{Auth, ports::PageSpec};
 const ANSWERED: usize = 256;
 
 /// The page's [`Auth`] bound to the origin of the page that it was given for.
-pub(super) struct Doors {
+pub(super) struct Credentials {
     /// That page, which need not be the one to open.
     page: Url,
     origin: Origin,
@@ -21,7 +21,7 @@ pub(super) struct Doors {
     answered: VecDeque<String>,
 }
 
-impl Doors {
+impl Credentials {
     pub(super) fn new(page: &PageSpec) -> Self {
         Self {
             page: page.entrance().clone(),
@@ -157,43 +157,43 @@ mod tests {
     use super::{super::tests::page, *};
     use crate::session::Basic;
 
-    fn doors(url: &str, fill: impl FnOnce(&mut Auth)) -> Doors {
+    fn credentials(url: &str, fill: impl FnOnce(&mut Auth)) -> Credentials {
         let mut page = page(url);
         fill(&mut page.auth);
-        Doors::new(&page)
+        Credentials::new(&page)
     }
 
     fn event(method: &str, params: Value) -> Event {
         Event { method: method.into(), params }
     }
 
-    fn methods(doors: &Doors) -> Vec<&'static str> {
-        doors.setup().iter().map(|call| call.method).collect()
+    fn methods(credentials: &Credentials) -> Vec<&'static str> {
+        credentials.setup().iter().map(|call| call.method).collect()
     }
 
     #[test]
     fn a_page_without_secrets_is_not_intercepted() {
-        assert!(methods(&doors("http://host/", |_| {})).is_empty());
+        assert!(methods(&credentials("http://host/", |_| {})).is_empty());
     }
 
     #[test]
     fn cookies_belong_to_the_pages_host_and_are_secure_with_https() {
-        let doors = doors("https://me:pw@host:8443/a?b#c", |auth| {
+        let credentials = credentials("https://me:pw@host:8443/a?b#c", |auth| {
             auth.cookies.insert("sid".into(), "1".into());
         });
-        let cookie = &doors.cookies()["cookies"][0];
+        let cookie = &credentials.cookies()["cookies"][0];
         assert_eq!(cookie["url"], "https://host:8443/");
         assert_eq!(cookie["secure"], true);
-        assert!(methods(&doors).contains(&"Network.setCookies"));
+        assert!(methods(&credentials).contains(&"Network.setCookies"));
     }
 
     #[test]
     fn local_storage_values_cannot_leave_their_string() {
         let value = "\"]]) alert(1) // </script> \u{2028} '`${x}` \\";
-        let doors = doors("http://host:81/d", |auth| {
+        let credentials = credentials("http://host:81/d", |auth| {
             auth.local_storage.insert("__proto__".into(), value.into());
         });
-        let script = doors.local_storage_script();
+        let script = credentials.local_storage_script();
         assert!(script.contains(r#"location.origin !== "http://host:81""#));
         let items = script.split(" of ").nth(1).unwrap();
         let mut items = serde_json::Deserializer::from_str(items).into_iter::<Value>();
@@ -202,14 +202,14 @@ mod tests {
 
     #[test]
     fn headers_go_to_the_pages_origin_only() {
-        let doors = doors("http://host:81/d", |auth| {
+        let credentials = credentials("http://host:81/d", |auth| {
             auth.headers.insert("X-Token".into(), "t".into());
         });
-        assert_eq!(doors.interception()["patterns"][0]["urlPattern"], "http://host:81/*");
+        assert_eq!(credentials.interception()["patterns"][0]["urlPattern"], "http://host:81/*");
         let request = |url: &str| {
             let params = json!({"requestId": "r", "request": {"url": url,
                 "headers": {"x-token": "page's own", "Accept": "*/*"}}});
-            doors.request(&event("Fetch.requestPaused", params)).params
+            credentials.request(&event("Fetch.requestPaused", params)).params
         };
         assert_eq!(
             request("http://host:81/api")["headers"],
@@ -228,15 +228,15 @@ mod tests {
 
     #[test]
     fn a_password_is_given_to_the_origin_once() {
-        let mut doors = doors("http://host:81/", |auth| {
+        let mut credentials = credentials("http://host:81/", |auth| {
             auth.basic = Some(Basic { username: "me".into(), password: "pw".into() });
         });
-        assert!(doors.answers_http_auth());
-        assert_eq!(doors.interception()["handleAuthRequests"], true);
+        assert!(credentials.answers_http_auth());
+        assert_eq!(credentials.interception()["handleAuthRequests"], true);
         let mut ask = |request: &str, origin: &str, source: &str| {
             let params = json!({"requestId": request,
                 "authChallenge": {"source": source, "origin": origin, "scheme": "basic"}});
-            let call = doors.password(&event("Fetch.authRequired", params));
+            let call = credentials.password(&event("Fetch.authRequired", params));
             call.params["authChallengeResponse"]["response"].as_str().unwrap().to_owned()
         };
         assert_eq!(ask("1", "http://host:81", "Server"), "ProvideCredentials");
@@ -252,23 +252,25 @@ mod tests {
         spec.first = Some(Box::new("http://host:81/d".parse().unwrap()));
         spec.auth.cookies.insert("sid".into(), "1".into());
         spec.auth.basic = Some(Basic { username: "me".into(), password: "pw".into() });
-        let mut doors = Doors::new(&spec);
-        assert_eq!(doors.cookies()["cookies"][0]["url"], "http://host:81/");
-        assert!(doors.local_storage_script().contains(r#"location.origin !== "http://host:81""#));
+        let mut credentials = Credentials::new(&spec);
+        assert_eq!(credentials.cookies()["cookies"][0]["url"], "http://host:81/");
+        assert!(
+            credentials.local_storage_script().contains(r#"location.origin !== "http://host:81""#)
+        );
         for (origin, expected) in
             [("https://elsewhere", "CancelAuth"), ("http://host:81", "ProvideCredentials")]
         {
             let params = json!({"requestId": origin, "authChallenge": {"origin": origin}});
-            let answer = doors.password(&event("Fetch.authRequired", params));
+            let answer = credentials.password(&event("Fetch.authRequired", params));
             assert_eq!(answer.params["authChallengeResponse"]["response"], expected, "{origin}");
         }
     }
 
     #[test]
     fn without_a_password_of_ours_every_question_is_declined() {
-        let mut doors = doors("http://me:pw@host/", |_| {});
+        let mut credentials = credentials("http://me:pw@host/", |_| {});
         let params = json!({"requestId": "1", "authChallenge": {"origin": "http://host"}});
-        let answer = doors.password(&event("Fetch.authRequired", params));
+        let answer = credentials.password(&event("Fetch.authRequired", params));
         assert_eq!(answer.params["authChallengeResponse"]["response"], "CancelAuth");
     }
 }

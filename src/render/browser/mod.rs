@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use self::{
-    auth::Doors,
+    auth::Credentials,
     directory::PrivateDirectory,
     launch::Chromium,
     page::{Closed, Page},
@@ -125,13 +125,13 @@ async fn browse(
     events: &mpsc::Sender<BrowserEvent>,
 ) -> Result<(), BrowserError> {
     let program = launch::find(options.program.as_deref())?;
-    let doors = Doors::new(&spec);
-    profile::write(directory, &spec, &doors)?;
+    let credentials = Credentials::new(&spec);
+    profile::write(directory, &spec, &credentials)?;
     let (mut chromium, cdp) = Chromium::start(&program, directory, spec.size)?;
 
     let driving = async {
         let mut early = None;
-        let mut setting_up = pin!(Page::set_up(cdp, &spec, doors, options.load_timeout));
+        let mut setting_up = pin!(Page::set_up(cdp, &spec, credentials, options.load_timeout));
         let mut page = loop {
             tokio::select! {
                 page = &mut setting_up => break page?,

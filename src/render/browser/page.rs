@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     answers::Answers,
-    auth::Doors,
+    auth::Credentials,
     cdp::{Call, Cdp, CdpError, Event, Message},
     facts::{Effect, Facts, LOOK},
 };
@@ -70,7 +70,7 @@ impl Page {
     pub(super) async fn set_up(
         mut cdp: Cdp,
         spec: &PageSpec,
-        doors: Doors,
+        credentials: Credentials,
         load_timeout: Duration,
     ) -> Result<Self, PageError> {
         let target = timeout(START, window(&mut cdp)).await.map_err(|_| PageError::NoWindow)??;
@@ -78,8 +78,8 @@ impl Page {
         let attached = cdp.call(Call::new("Target.attachToTarget", attach)).await?;
         cdp.enter(attached["sessionId"].as_str().unwrap_or_default().to_owned());
 
-        let setup = doors.setup();
-        let answers = Answers::new(target.clone(), doors, &spec.accept_certificates_of);
+        let setup = credentials.setup();
+        let answers = Answers::new(target.clone(), credentials, &spec.accept_certificates_of);
         for call in always(&answers).into_iter().chain(setup) {
             cdp.call(call).await?;
         }

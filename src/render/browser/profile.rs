@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    auth::Doors,
+    auth::Credentials,
     directory::{DirectoryError, PrivateDirectory},
 };
 use crate::session::ports::PageSpec;
@@ -33,12 +33,12 @@ const BLOCKED: &[&str] = &[
 pub(super) fn write(
     directory: &PrivateDirectory,
     page: &PageSpec,
-    doors: &Doors,
+    credentials: &Credentials,
 ) -> Result<(), DirectoryError> {
     let profile = directory.profile();
     directory
         .write(&profile.join("Default").join("Preferences"), &preferences(page).to_string())?;
-    directory.write(&profile.join("Local State"), &local_state(doors).to_string())
+    directory.write(&profile.join("Local State"), &local_state(credentials).to_string())
 }
 
 fn preferences(page: &PageSpec) -> Value {
@@ -64,10 +64,10 @@ fn preferences(page: &PageSpec) -> Value {
     })
 }
 
-fn local_state(doors: &Doors) -> Value {
+fn local_state(credentials: &Credentials) -> Value {
     // Without a scheme that Chromium could answer by, a 401 is shown as the page it carries. With
-    // one, Chromium asks with a box of its own, unless we answer (see `Doors`).
-    let schemes = if doors.answers_http_auth() { "basic,digest" } else { "" };
+    // one, Chromium asks with a box of its own, unless we answer (see `Credentials`).
+    let schemes = if credentials.answers_http_auth() { "basic,digest" } else { "" };
     json!({
         "auth": { "schemes": schemes },
         // Names of the local network are known to its own resolver only.
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn http_authentication_is_on_only_when_we_can_answer_it() {
         let mut page = page("http://host/");
-        assert_eq!(local_state(&Doors::new(&page))["auth"]["schemes"], "");
+        assert_eq!(local_state(&Credentials::new(&page))["auth"]["schemes"], "");
         page.url.set_username("me").unwrap();
-        assert_eq!(local_state(&Doors::new(&page))["auth"]["schemes"], "basic,digest");
+        assert_eq!(local_state(&Credentials::new(&page))["auth"]["schemes"], "basic,digest");
     }
 }

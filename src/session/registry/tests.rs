@@ -500,7 +500,7 @@ async fn a_session_that_ends_is_not_kept_for_where_it_went() {
 }
 
 #[test]
-fn what_opens_a_pages_doors_stays_with_its_origin() {
+fn a_pages_credentials_stay_with_its_origin() {
     let request = StartRequest::new("http://me:pw@dash:81/a".to_owned());
     let first = request.into_spec(&Defaults::default(), None).unwrap().page;
     let at = |page: &PageSpec, url: &str| page.at(url.parse().unwrap());
