@@ -143,6 +143,10 @@ impl Machine {
         }
         let mut effects = match event {
             Event::Begin => vec![Effect::StartEncoder, Effect::StartBrowser],
+            // A worker that was started and is not wanted any more, because the other one failed meanwhile,
+            // has been ended already.
+            Event::EncoderStarted if self.encoder != Part::Starting => Vec::new(),
+            Event::BrowserStarted if self.browser != Part::Starting => Vec::new(),
             Event::EncoderStarted => {
                 self.encoder = Part::Up;
                 let mut effects = vec![Effect::Show(self.shown.clone())];
@@ -207,7 +211,12 @@ impl Machine {
             (Page::Failed { retry, .. }, Part::Up) => *retry,
             _ => None,
         };
-        [part(self.encoder), part(self.browser), page].into_iter().flatten().min()
+        let browser = match self.encoder {
+            // It waits for its display, however long that takes.
+            Part::Down { .. } => None,
+            Part::Starting | Part::Up => part(self.browser),
+        };
+        [part(self.encoder), browser, page].into_iter().flatten().min()
     }
 
     pub(super) const fn has_ended(&self) -> bool {

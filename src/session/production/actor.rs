@@ -267,6 +267,8 @@ impl Actor {
     }
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        // Workers that have ended leave nothing but this to be collected.
+        while self.ending.try_join_next().is_some() {}
         match effect {
             Effect::StartEncoder => match self.workers.start_encoder().await {
                 Ok(link) => {

@@ -120,6 +120,30 @@ fn a_dead_encoder_takes_its_browser_along() {
 }
 
 #[test]
+fn a_browser_that_came_for_an_encoder_that_did_not_is_no_browser() {
+    let mut machine = machine();
+    machine.handle(at(0), Event::Begin);
+    // Both were told to start; what came of it is heard in this order.
+    let effects = machine.handle(at(0), Event::EncoderGone { why: "no socket".to_owned() });
+    assert_eq!(effects[..2], [Effect::EndEncoder, Effect::EndBrowser]);
+    machine.handle(at(0), Event::BrowserStarted);
+    let effects = machine.handle(machine.deadline().unwrap(), Event::Tick);
+    assert_eq!(effects, [Effect::StartEncoder, Effect::StartBrowser]);
+}
+
+#[test]
+fn nobody_is_woken_for_a_browser_that_has_to_wait_for_its_encoder() {
+    let mut machine = live();
+    let gone = || Event::EncoderGone { why: "no socket".to_owned() };
+    for _ in 0..4 {
+        machine.handle(at(50), gone());
+        machine.handle(at(50), Event::Tick);
+    }
+    machine.handle(at(50), gone());
+    assert!(machine.deadline().unwrap() > at(50), "{machine:?}");
+}
+
+#[test]
 fn the_end_of_one_worker_is_taken_note_of_once() {
     let mut machine = live();
     let gone = Event::BrowserGone { why: "it ended".to_owned() };
@@ -244,6 +268,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 struct World {
     encoder: bool,
     browser: bool,
+    /// Of the last browser that was started it is not yet said that it did.
+    browser_unsaid: bool,
     shown: Option<Option<Slate>>,
     closed: bool,
 }
@@ -261,6 +287,7 @@ impl World {
                 Effect::StartBrowser => {
                     assert!(!self.browser, "a second browser");
                     self.browser = true;
+                    self.browser_unsaid = true;
                 }
                 Effect::EndEncoder => {
                     self.encoder = false;
@@ -294,6 +321,8 @@ proptest! {
             // Events of a worker that is not there cannot come.
             let possible = match event {
                 Event::EncoderStarted | Event::EncoderOpened | Event::EncoderGone { .. } => world.encoder,
+                // Also of one that was ended in the meantime.
+                Event::BrowserStarted => std::mem::take(&mut world.browser_unsaid),
                 Event::PageVisible => world.encoder && world.browser,
                 Event::Navigate { .. } | Event::Reload | Event::Tick => true,
                 _ => world.browser,
@@ -307,6 +336,12 @@ proptest! {
             }
             if machine.view().name == "live" {
                 prop_assert!(machine.problem().is_none());
+            }
+            // It does not ask to be woken for nothing.
+            if machine.deadline().is_some_and(|deadline| deadline <= now) {
+                let effects = machine.handle(now, Event::Tick);
+                prop_assert!(!effects.is_empty(), "woken for nothing: {:?}", machine);
+                world.apply(effects);
             }
             // Something must move it on, unless a worker that is there is expected to.
             if !world.encoder || !world.browser {
