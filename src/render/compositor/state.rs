@@ -148,11 +148,12 @@ impl State {
     }
 
     pub(super) fn remove_window(&mut self, window: &ToplevelSurface) {
-        self.windows.retain(|held| held != window);
-        self.needs_drawing = true;
-        if self.windows.is_empty() {
+        if self.windows.first() == Some(window) {
+            // The one behind it may be another browser's, which is yet to be told of.
             self.visible = false;
         }
+        self.windows.retain(|held| held != window);
+        self.needs_drawing = true;
     }
 
     pub(super) fn add_popup(&mut self, popup: PopupSurface) {
