@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, Version, header},
     middleware::Next,
     response::Response,
 };
@@ -25,7 +25,8 @@ use super::{
 use crate::config::ControlToken;
 
 /// What a reverse proxy adds: its peer is who it speaks for, not this machine.
-const FORWARDING: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+const FORWARDING: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// The rules for the control API.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl Access {
     fn check(
         &self,
         peer: IpAddr,
+        version: Version,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
@@ -77,7 +79,7 @@ impl Access {
                 false => Err(Refusal::WrongToken),
             };
         }
-        let local = is_loopback(peer) && !FORWARDING.iter().any(|name| headers.contains_key(*name));
+        let local = is_loopback(peer) && !is_forwarded(version, headers);
         match &door.token {
             Some(_) if !local || door.loopback_needs_token => return Err(Refusal::NoToken),
             None if !local || door.loopback_needs_token => return Err(Refusal::NotConfigured),
@@ -180,6 +182,12 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// Whether a proxy asks for somebody else. One that adds nothing is known by its old HTTP, if at all, which
+/// is what nginx speaks unless it is told otherwise.
+fn is_forwarded(version: Version, headers: &HeaderMap) -> bool {
+    version < Version::HTTP_11 || FORWARDING.iter().any(|name| headers.contains_key(*name))
+}
+
 /// Lets a request through to the control API, or not.
 pub(super) async fn guard(
     State(access): State<Arc<Access>>,
@@ -187,7 +195,8 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    access.check(connection.peer.ip(), request.method(), request.uri(), request.headers())?;
+    let (peer, version) = (connection.peer.ip(), request.version());
+    access.check(peer, version, request.method(), request.uri(), request.headers())?;
     Ok(next.run(request).await)
 }
 
@@ -215,7 +224,8 @@ mod tests {
             let name: axum::http::HeaderName = name.parse().unwrap();
             map.append(name, value.parse().unwrap());
         }
-        access.check(peer.parse().unwrap(), &method, &Uri::from_static("/start"), &map)
+        let uri = Uri::from_static("/start");
+        access.check(peer.parse().unwrap(), Version::HTTP_11, &method, &uri, &map)
     }
 
     #[test]
@@ -301,6 +311,15 @@ mod tests {
             );
             assert_eq!(refused, Err(Refusal::NoToken), "{header}");
         }
+        let (peer, uri) = (IpAddr::from([127, 0, 0, 1]), Uri::from_static("/status"));
+        let refused = access(Some(TOKEN), false).check(
+            peer,
+            Version::HTTP_10,
+            &Method::GET,
+            &uri,
+            &HeaderMap::new(),
+        );
+        assert_eq!(refused, Err(Refusal::NoToken), "nginx");
     }
 
     #[test]
