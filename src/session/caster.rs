@@ -27,8 +27,8 @@ use super::{
 };
 use crate::ids::{DeviceId, MediaToken};
 
-/// A TV takes what it was told last in far less.
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
+/// A TV takes what it was told last in less, also when it has to start the player to end it.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(11);
 
 /// What the outside is shown of a cast.
 #[derive(Clone, Debug)]

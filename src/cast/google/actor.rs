@@ -17,6 +17,8 @@ use crate::session::tv::{TvCommand, TvEvent};
 const CHUNK: usize = 16 * 1024;
 /// Once the core has closed the link, the TV has this long to carry out what it was told last.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// As long as this when it is starting a player that nobody wants any more; TVs that sleep are slow.
+const LAST_LAUNCH: Duration = Duration::from_secs(10);
 
 pub(super) struct Actor<S> {
     reading: ReadHalf<S>,
@@ -89,7 +91,11 @@ impl<S: AsyncRead + AsyncWrite> Actor<S> {
         }
         // What was told last, such as "stop", is worth a moment. No CLOSE: a player that its last
         // sender leaves with that word ends, one whose sender just goes plays on.
-        let end = Instant::now() + LAST_WORDS;
+        let limit = match self.conversation.awaits_unwanted() {
+            true => LAST_LAUNCH,
+            false => LAST_WORDS,
+        };
+        let end = Instant::now() + limit;
         while self.conversation.is_acting() {
             match timeout_at(end, self.step()).await {
                 Ok(step) => step?,

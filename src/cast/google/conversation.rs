@@ -37,6 +37,8 @@ pub(super) struct Conversation {
     /// What was last told to the core.
     receiver: Option<ReceiverView>,
     player: Option<Player>,
+    /// The player is on its way, and is to end when it is there.
+    unwanted: bool,
 }
 
 impl Conversation {
@@ -51,6 +53,7 @@ impl Conversation {
             look_at: None,
             receiver: None,
             player: None,
+            unwanted: false,
         };
         // A TV does not answer whom it is not connected to.
         this.send(PLATFORM, CONNECTION, &platform::connect());
@@ -78,7 +81,12 @@ impl Conversation {
         let acting = |request: &Request| {
             matches!(request, Request::Play | Request::Stop | Request::SetVolume)
         };
-        !self.outgoing.is_empty() || self.requests.find(acting).is_some()
+        !self.outgoing.is_empty() || self.requests.find(acting).is_some() || self.awaits_unwanted()
+    }
+
+    /// Whether the player is on its way, only to be ended.
+    pub(super) fn awaits_unwanted(&self) -> bool {
+        self.unwanted && self.requests.find(is_launch).is_some()
     }
 
     /// Any byte is a sign of life.
@@ -199,6 +207,7 @@ impl Conversation {
     fn launch(&mut self, now: Instant, again: bool) {
         let before = self.player.as_ref().map(|player| player.session.clone());
         let request = Request::Launch { again, before };
+        self.unwanted = false;
         let id = self.requests.open(request, now + self.timing.launch);
         self.send(PLATFORM, RECEIVER, &platform::launch(id));
     }
@@ -230,8 +239,13 @@ impl Conversation {
         self.send(&transport, MEDIA, &media::play(id, media_session));
     }
 
-    /// Only ever the player: what others started is not ours to end.
+    /// Only ever the player: what others started is not ours to end. One that is on its way has no run yet
+    /// that could be ended.
     fn stop(&mut self, now: Instant) {
+        self.unwanted = self.requests.find(is_launch).is_some();
+        if self.unwanted {
+            return;
+        }
         let Some(session) = self.player.as_ref().map(|player| player.session.clone()) else {
             tracing::debug!("no player to stop");
             return;
@@ -320,6 +334,9 @@ impl Conversation {
         let session = run.cloned().unwrap_or_default();
         self.receiver = Some(status.view);
         self.follow(now, transport, session);
+        if launched.is_some() && self.unwanted {
+            self.stop(now);
+        }
     }
 
     /// Keeps the connection to the player that runs now, if any does.
@@ -394,7 +411,7 @@ impl Conversation {
             return;
         }
         // TVs say so when they are waking up or another app is on its way out.
-        if reason == "CANCELLED" && !again {
+        if reason == "CANCELLED" && !again && !self.unwanted {
             tracing::debug!("the TV cancelled the launch, asking once more");
             self.launch(now, true);
         } else {

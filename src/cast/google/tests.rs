@@ -322,6 +322,25 @@ async fn a_core_that_closes_does_not_wait_long_for_a_tv_that_does_not_answer() {
     assert!(String::from_utf8_lossy(&told).contains(r#""type":"STOP""#));
 }
 
+#[test]
+fn a_player_that_comes_when_nobody_wants_it_any_more_is_ended() {
+    let mut talk = Talk::begin(&idle());
+    talk.tell(TvCommand::Launch);
+    talk.said();
+    talk.tell(TvCommand::Stop);
+    assert_eq!(talk.kinds(), [] as [&str; 0], "there is no run to end yet");
+    assert!(talk.conversation.is_acting(), "so it is waited for");
+    talk.hear(PLATFORM, RECEIVER, &player_runs(0));
+    assert!(talk.kinds().contains(&"STOP".to_owned()));
+    let mut talk = Talk::begin(&idle());
+    talk.tell(TvCommand::Launch);
+    talk.tell(TvCommand::Stop);
+    talk.said();
+    talk.hear(PLATFORM, RECEIVER, &json!({"type": "LAUNCH_ERROR", "reason": "CANCELLED"}));
+    assert_eq!(talk.kinds(), [] as [&str; 0], "it is not asked for once more");
+    assert!(!talk.conversation.is_acting());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_core_that_drops_the_events_ends_it() {
     let mut tv = Tv::connect();

@@ -94,6 +94,8 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(wanted: Wanted) -> Self {
         let Wanted { title, policy, volume, memory, seed } = wanted;
+        // On a screen that we had, a level that is not borrowed is the one that people want.
+        let volume = volume.filter(|_| !memory.had_screen || memory.volume.is_some());
         let stage = match memory.hold.clone() {
             Some(by) => Stage::Held { by, idle_since: None },
             None => Stage::Looking { since: MediaTime::ZERO },
@@ -435,20 +437,25 @@ impl Machine {
         self.take_effects()
     }
 
-    /// Our stream is what the player has, or is about to have, or we called for the player and it is
-    /// empty: nobody else would end that.
+    /// Our stream is what the player has, or is about to have, or we called for the player and it comes or
+    /// is empty: nobody else would end that.
     fn is_ours_to_end(&self) -> bool {
         let Line::Up { stream } = &self.line else {
             return false;
         };
+        if matches!(self.stage, Stage::Launching(_)) {
+            return true;
+        }
+        let loads = matches!(self.stage, Stage::Loading(_));
         match Screen::of(self.receiver.as_ref(), self.media.as_ref(), stream) {
             Screen::Ours(_) => true,
             Screen::Unknown | Screen::Empty => {
                 let run = self.receiver.as_ref().and_then(|view| view.app.as_ref());
-                matches!(self.stage, Stage::Loading(_))
-                    || run.is_some_and(|app| self.launched.as_ref() == Some(&app.session))
+                loads || run.is_some_and(|app| self.launched.as_ref() == Some(&app.session))
             }
-            Screen::Free | Screen::Kin | Screen::Taken(_) => false,
+            // What it has gives way to ours.
+            Screen::Kin => loads,
+            Screen::Free | Screen::Taken(_) => false,
         }
     }
 }

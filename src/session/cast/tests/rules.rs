@@ -334,6 +334,33 @@ fn a_player_that_we_started_does_not_stay_behind_empty() {
 }
 
 #[test]
+fn a_player_that_is_on_its_way_does_not_stay_behind_either() {
+    let mut rig = Rig::connected(wanted());
+    assert_eq!(told(&rig.tv(idle_screen())), [TvCommand::Launch]);
+    assert_eq!(told(&rig.send(Event::Stop(Farewell::EndPlayer))), [TvCommand::Stop]);
+    let mut rig = Rig::connected(wanted());
+    rig.tv(idle_screen());
+    assert_eq!(told(&rig.send(Event::Stop(Farewell::KeepPlaying))), []);
+}
+
+#[test]
+fn a_level_that_people_changed_is_not_changed_back_by_the_next_daemon() {
+    let quiet = |memory| Wanted { volume: Some(0.2), memory, ..wanted() };
+    let borrowed = Some(Borrowed { before: 0.5, ours: 0.2 });
+    let theirs = Memory { had_screen: true, ..Memory::default() };
+    let lent = Memory { volume: borrowed, ..theirs.clone() };
+    let anew = theirs.clone().rearmed();
+    for (memory, sets) in [(theirs, false), (lent, true), (anew, true)] {
+        let mut rig = Rig::ready(quiet(memory));
+        let mut effects = rig.tv(loud(0.75, false));
+        effects.extend(rig.tv(ours(PlayerState::Playing)));
+        rig.play();
+        effects.extend(rig.run(5));
+        assert_eq!(told(&effects).contains(&TvCommand::SetVolume(0.2)), sets, "{effects:?}");
+    }
+}
+
+#[test]
 fn the_views_are_json_with_the_documented_words() {
     let mut rig = Rig::playing();
     let json = serde_json::to_value(rig.cast.view()).unwrap();
