@@ -52,6 +52,17 @@ fn prints_as_expected(name: &str) -> bool {
 }
 
 #[test]
+fn streams_share_what_the_service_gets() {
+    for (most, memory, each) in
+        [(4, 64, 64), (1, 1024, 320), (32, 64, 10), (5, 64, 64), (6, 64, 53)]
+    {
+        let mut config = Config::default();
+        (config.sessions.most, config.stream.memory) = (most, memory << 20);
+        assert_eq!(config.stream_memory() >> 20, each, "{most} of {memory}");
+    }
+}
+
+#[test]
 fn without_any_file_the_defaults_hold() {
     let loaded = load("nothing").unwrap();
     assert_eq!(loaded.config, Config::default());

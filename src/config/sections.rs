@@ -77,7 +77,7 @@ pub struct Stream {
     /// How much of a stream can be fetched, 10 s to 10 min. Default: 1 min.
     pub window: Duration,
     /// The most bytes for one stream's segments, 8 MiB to 1 GiB; it may shorten the window.
-    /// Default: 64 MiB.
+    /// Default: 64 MiB. See [`Config::stream_memory`].
     pub memory: usize,
 }
 
@@ -164,7 +164,17 @@ impl Default for Service {
     }
 }
 
+/// The most bytes for the segments of all streams, which leaves some of what the unit gives the service
+/// (`MemoryHigh=`) for everything else.
+const ALL_STREAMS: usize = 320 << 20;
+
 impl Config {
+    /// The most bytes for one stream's segments: what is configured, or its share where as many streams as
+    /// there may be would take more than the service gets.
+    pub fn stream_memory(&self) -> usize {
+        self.stream.memory.min(ALL_STREAMS / self.sessions.most.max(1))
+    }
+
     /// Names every key once: what is not asked for here is unknown.
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let config = Self {

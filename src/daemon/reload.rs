@@ -92,7 +92,7 @@ impl Concerned {
         let needs_token = config.http.loopback_needs_token;
         self.access.admit(token.clone(), needs_token);
         self.registry.obey(rules(config, self.listen));
-        self.library.set_room(config.stream.window, config.stream.memory);
+        self.library.set_room(config.stream.window, config.stream_memory());
         self.browsers.set(browser_settings(config));
         self.devices.configure(&config.devices);
         self.gpus.choose(config.encoder.gpu.clone());

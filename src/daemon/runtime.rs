@@ -7,8 +7,6 @@ use std::{
 
 use rustix::process::{getpid, getuid};
 
-use crate::session::Snapshot;
-
 /// Removed with everything in it when dropped.
 #[derive(Debug)]
 pub(super) struct RuntimeDirectory(PathBuf);
@@ -70,20 +68,6 @@ pub fn state_directory() -> Option<PathBuf> {
 /// as other things of the runtime: what a reboot loses, players have lost as well.
 pub(super) fn trail_directory() -> PathBuf {
     base().join("streams")
-}
-
-/// Removes the trails of all other sessions; nobody will go on with those.
-pub(super) fn remove_trails(directory: &Path, sessions: &[Snapshot]) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if sessions.iter().any(|session| name == session.id.as_str()) {
-            continue;
-        }
-        if let Err(error) = fs::remove_dir_all(entry.path()) {
-            tracing::warn!(%error, path = %entry.path().display(), "removing an old stream's files");
-        }
-    }
 }
 
 fn given(name: &str) -> Option<PathBuf> {

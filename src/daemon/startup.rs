@@ -13,7 +13,7 @@ use super::{
     doctor::Doctor,
     parts::Parts,
     reload::{Concerned, Reloader, browser_settings, rules},
-    runtime::{RuntimeDirectory, remove_trails, trail_directory},
+    runtime::{RuntimeDirectory, trail_directory},
     service,
     state::State,
 };
@@ -142,8 +142,7 @@ impl Daemon {
         };
         // Only what a next daemon could go on with leaves a trail.
         let trails = keeper.is_some().then(trail_directory);
-        let library =
-            Arc::new(Library::new(config.stream.window, config.stream.memory, trails.clone()));
+        let library = Arc::new(Library::new(config.stream.window, config.stream_memory(), trails));
         // It goes on by itself: what it finds, and whether it can, is nothing to wait for.
         let devices = Arc::new(Devices::new(&config.devices));
         let discovery = Discovery::start(&devices);
@@ -165,9 +164,7 @@ impl Daemon {
         };
         let registry = Arc::new(Registry::new(rules(config, listen), outside));
         registry.resume().await;
-        if let Some(trails) = trails {
-            remove_trails(&trails, &registry.sessions());
-        }
+        library.remove_other_trails();
         let concerned = Concerned {
             registry: Arc::clone(&registry),
             devices: Arc::clone(&devices),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use super::live::{LiveStream, StreamOptions};
 use crate::{
-    ids::{MediaToken, SessionId},
+    ids::MediaToken,
     session::{
         Audio,
         cast::Fetched,
@@ -100,6 +101,24 @@ impl Library {
         *self.room.write().unwrap_or_else(PoisonError::into_inner) = Room { retention, memory };
     }
 
+    /// Removes the trails that none of the streams goes on with; nobody will.
+    pub fn remove_other_trails(&self) {
+        let Some(entries) = self.trails.as_ref().and_then(|trails| fs::read_dir(trails).ok())
+        else {
+            return;
+        };
+        let used: Vec<_> = {
+            let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+            shelves.values().filter_map(|shelf| shelf.stream.trail()).collect()
+        };
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !used.contains(path))
+        {
+            if let Err(error) = fs::remove_dir_all(&path) {
+                tracing::warn!(%error, path = %path.display(), "removing an old stream's files");
+            }
+        }
+    }
+
     pub fn get(&self, token: &str) -> Option<Arc<Shelf>> {
         self.shelves.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
@@ -119,7 +138,6 @@ impl Streams for Library {
         token: &MediaToken,
         audio: Audio,
         origin: Timestamp,
-        heir: Option<&SessionId>,
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
         let Room { retention, memory } = *self.room.read().unwrap_or_else(PoisonError::into_inner);
@@ -129,7 +147,11 @@ impl Streams for Library {
             memory,
             // A clock that was set back takes what it can get.
             age: Duration::try_from(age).unwrap_or_default(),
-            trail: self.trails.as_ref().zip(heir).map(|(trails, id)| trails.join(id.as_str())),
+            // All sessions that share a stream know its origin: any of them may be the one to go on with it.
+            trail: self
+                .trails
+                .as_ref()
+                .map(|trails| trails.join(origin.as_nanosecond().to_string())),
         }));
         self.put(token, Arc::clone(&stream));
         stream
@@ -161,7 +183,7 @@ mod tests {
     fn the_library_gives_streams_to_those_who_know_their_token() {
         let library = Library::new(Duration::from_secs(60), 1 << 20, None);
         let [token, tv, stray] = [(); 3].map(|()| MediaToken::random().unwrap());
-        library.create(&token, Audio::None, Timestamp::now(), None);
+        library.create(&token, Audio::None, Timestamp::now());
         let counted = library.share(&token, &tv);
         let [own, shared] = [&token, &tv].map(|token| library.get(token.as_str()).unwrap());
         assert!(Arc::ptr_eq(&own.stream, &shared.stream));
@@ -182,7 +204,7 @@ mod tests {
     fn it_is_known_with_what_a_tv_began_and_how_far_it_has_got() {
         let library = Library::new(Duration::from_secs(60), 1 << 20, None);
         let token = MediaToken::random().unwrap();
-        let stream = library.create(&token, Audio::None, Timestamp::now(), None);
+        let stream = library.create(&token, Audio::None, Timestamp::now());
         let counted = library.share(&token, &token);
         let shelf = library.get(token.as_str()).unwrap();
         let known = || {

@@ -256,6 +256,11 @@ impl LiveStream {
         }
     }
 
+    /// Where its newest segments are kept.
+    pub(super) fn trail(&self) -> Option<PathBuf> {
+        self.lock().trail.as_ref().map(|trail| trail.directory().to_owned())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // What a panic could interrupt is a push: the stream then lacks a segment, no more.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -56,6 +56,10 @@ impl Trail {
         read(&self.directory, &self.inits, &init_name(number))
     }
 
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Leaves nothing.
     pub(super) fn remove(self) -> io::Result<()> {
         fs::remove_dir_all(self.directory)

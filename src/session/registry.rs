@@ -240,7 +240,6 @@ impl Registry {
             order.id.clone(),
             MediaToken::random().map_err(drawing)?,
             order.origin,
-            order.spec.cast.is_some() && self.outside.keeper.is_some(),
             spec,
             &self.outside,
         );
@@ -371,7 +370,28 @@ impl Registry {
 
     /// Stops one session, or all; returns when nothing is left of them.
     pub async fn stop(&self, id: Option<&SessionId>) -> Stopped {
-        self.end(id, Stop { reason: EndReason::Stopped, farewell: Farewell::EndPlayer }).await
+        let stop = Stop { reason: EndReason::Stopped, farewell: Farewell::EndPlayer };
+        let stopped = self.end(id, stop).await;
+        match self.forget_waiting(id).await {
+            true => Stopped::Stopped,
+            false => stopped,
+        }
+    }
+
+    /// Forgets what a daemon before left and this one could not go on with; whether there was any.
+    async fn forget_waiting(&self, id: Option<&SessionId>) -> bool {
+        let Some(keeper) = &self.outside.keeper else { return false };
+        let kept = keeper.orders();
+        let waiting: Vec<_> = {
+            let state = self.lock();
+            let runs = |id: &SessionId| state.sessions.iter().any(|entry| entry.order.id == *id);
+            let meant = kept.iter().map(|order| &order.id);
+            meant.filter(|kept| id.is_none_or(|id| id == *kept) && !runs(kept)).collect()
+        };
+        for id in &waiting {
+            self.forget(id).await;
+        }
+        !waiting.is_empty()
     }
 
     async fn end(&self, id: Option<&SessionId>, stop: Stop) -> Stopped {

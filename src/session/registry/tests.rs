@@ -145,13 +145,7 @@ impl Stream for Fakes {
 }
 
 impl Streams for Fakes {
-    fn create(
-        &self,
-        _: &MediaToken,
-        _: Audio,
-        _: Timestamp,
-        _: Option<&SessionId>,
-    ) -> Arc<dyn Stream> {
+    fn create(&self, _: &MediaToken, _: Audio, _: Timestamp) -> Arc<dyn Stream> {
         Arc::new(Self(Arc::clone(&self.0)))
     }
 
@@ -530,6 +524,35 @@ async fn the_next_daemon_goes_on_with_what_is_on_tvs() {
     assert_eq!(sessions.len(), 1);
     assert_eq!((&sessions[0].id, &sessions[0].token), (&id, &token));
     house.until("hall called", 2).await;
+    after.stop(None).await;
+    assert!(house.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_next_daemon_could_not_go_on_with_can_be_stopped() {
+    let house = Arc::<House>::default();
+    let before = registry(&house, true);
+    start(&before, "dash", Some("hall")).await;
+    start(&before, "other", Some("loft")).await;
+    house.until("kept", 2).await;
+    before.shut_down().await;
+    // One page too many, and the last one to be gone on with.
+    let mut third = house.kept.lock().unwrap().values().next().unwrap().clone();
+    third.id = "zzzzzzzz".into();
+    third.spec.target = "third".to_owned();
+    third.spec.page.url = "http://third/".parse().unwrap();
+    third.spec.cast.as_mut().unwrap().tv = tv("third");
+    third.started_at = Timestamp::now();
+    let keep = || house.kept.lock().unwrap().insert(third.id.to_string(), third.clone());
+    keep();
+
+    let after = registry(&house, true);
+    after.resume().await;
+    assert_eq!(after.sessions().len(), 2);
+    assert_eq!(after.stop(Some(&third.id)).await, Stopped::Stopped);
+    assert_eq!((after.sessions().len(), house.kept.lock().unwrap().len()), (2, 2));
+    assert_eq!(after.stop(Some(&third.id)).await, Stopped::NotRunning);
+    keep();
     after.stop(None).await;
     assert!(house.kept.lock().unwrap().is_empty());
 }
