@@ -163,8 +163,8 @@ macro_rules! as_string {
 
 as_string!(Origin, HttpsOrigin, AllowedPage);
 
-/// The answer to "may this page be opened?". It judges an address as it is written: a name that DNS
-/// points at a forbidden address is not recognised.
+/// The answer to "may this page be opened?". It judges an address as it is written. Where names and
+/// redirections lead is for the browser's unit, which forbids the same addresses (`IPAddressDeny=`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PagePolicy {
     /// When there are any, only these.
@@ -300,6 +300,19 @@ mod tests {
     #[track_caller]
     fn check(policy: &PagePolicy, url: &str) -> Result<(), PolicyError> {
         policy.check(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn the_browsers_unit_forbids_the_same_addresses() {
+        let unit = include_str!("../../systemd/dashboard-cast-browser@.service");
+        let denied = unit.lines().find_map(|line| line.strip_prefix("IPAddressDeny=")).unwrap();
+        let mut denied: Vec<_> = denied.split(' ').map(str::to_owned).collect();
+        let mut expected = vec!["169.254.0.0/16".to_owned()];
+        expected.extend(METADATA_V4.iter().map(Ipv4Addr::to_string));
+        expected.extend(METADATA_V6.iter().map(Ipv6Addr::to_string));
+        denied.sort();
+        expected.sort();
+        assert_eq!(denied, expected);
     }
 
     #[test]
