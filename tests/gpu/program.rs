@@ -2,47 +2,22 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
-use dashboard_cast::{
-    encode::{self, Encoder, Pattern},
-    media::{Damage, MediaTime},
-    session::Encoding,
-};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
 use crate::support::{
     daemon::Daemon,
-    rig::{Platform, Rig, garbage_pictures},
+    rig::{Platform, Rig, garbage_pictures, honest_pictures},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dashboard-cast");
 const FULL_HD: &str = "1920x1080";
-
-/// What a GPU would write that encodes what it is given: a proof ends well with it.
-fn honest_pictures() -> &'static Path {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let spec = encode::spec();
-        let mut encoder = Encoder::open(&Encoding::Software, &spec).unwrap();
-        let pattern = Pattern::new(spec.size);
-        let mut written = Vec::new();
-        for number in 0..encode::PICTURES {
-            encoder.update(&pattern.picture(number), &Damage::whole(spec.size)).unwrap();
-            let at = MediaTime::from_ticks(u64::from(number) * 3_000);
-            written.extend(encoder.encode(at, number == 0).unwrap());
-        }
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("proof-1920x1080.h264");
-        fs::write(&file, written).unwrap();
-        file
-    })
-}
 
 /// A machine whose GPU does as it should.
 fn honest() -> Rig {

@@ -16,6 +16,11 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
+use dashboard_cast::{
+    encode::{self, Encoder, Pattern},
+    media::{Damage, MediaTime},
+    session::Encoding,
+};
 use tempfile::TempDir;
 
 /// GPUs that the rig can be.
@@ -151,6 +156,18 @@ impl Rig {
         fs::remove_file(self.machine(&self.node())).expect("removing the render node");
     }
 
+    /// Puts it back, as another file.
+    #[track_caller]
+    pub(crate) fn replug(&self) {
+        make_node(&self.machine(&self.node()));
+    }
+
+    /// Where the machine's `/sys` and `/dev` are, for who looks at them without being on the rig. The
+    /// nodes are plain files there.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("machine")
+    }
+
     /// Where programs on the rig find the GPU.
     pub(crate) fn node(&self) -> PathBuf {
         PathBuf::from(format!("/dev/dri/renderD{}", self.number))
@@ -269,11 +286,17 @@ impl Gpu<'_> {
         link(&format!("sys/dev/char/226:{number}"), &from_class);
 
         // umockdev shows a plain file as a device of the number that the link gives.
-        file(&format!("dev/dri/{name}"), "");
         link(&format!("dev/.node/dri_{name}"), &format!("226:{number}"));
-        let node = machine.join(format!("dev/dri/{name}"));
-        fs::set_permissions(node, fs::Permissions::from_mode(0o660)).expect("a node's mode");
+        let directory = machine.join("dev/dri");
+        fs::create_dir_all(&directory).expect("making a directory");
+        make_node(&directory.join(name));
     }
+}
+
+#[track_caller]
+fn make_node(path: &Path) {
+    fs::write(path, "").expect("making a render node");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).expect("a node's mode");
 }
 
 /// The directory of what is preloaded, built once.
@@ -305,6 +328,27 @@ pub(crate) fn usual_pictures(size: &str) -> PathBuf {
 #[track_caller]
 pub(crate) fn garbage_pictures(size: &str) -> PathBuf {
     pictures("mandelbrot", size)
+}
+
+/// What a GPU would write that encodes what it is given, at 1920x1080: a proof ends well with it.
+#[track_caller]
+pub(crate) fn honest_pictures() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let spec = encode::spec();
+        let mut encoder = Encoder::open(&Encoding::Software, &spec).expect("opening libx264");
+        let pattern = Pattern::new(spec.size);
+        let mut written = Vec::new();
+        for number in 0..encode::PICTURES {
+            let picture = pattern.picture(number);
+            encoder.update(&picture, &Damage::whole(spec.size)).expect("converting a picture");
+            let at = MediaTime::from_ticks(u64::from(number) * 3_000);
+            written.extend(encoder.encode(at, number == 0).expect("encoding a picture"));
+        }
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("proof-1920x1080.h264");
+        fs::write(&file, written).expect("writing pictures");
+        file
+    })
 }
 
 #[track_caller]
