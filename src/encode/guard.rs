@@ -122,13 +122,16 @@ impl Guarded {
     ///
     /// # Errors
     /// The encoder failed or hangs; it cannot be used any more.
-    pub(super) fn encode(&self, picture: Picture, at: MediaTime, idr: bool) -> Encoded {
+    pub(super) fn encode(&mut self, picture: Picture, at: MediaTime, idr: bool) -> Encoded {
         let ended = || EncodeError::Ended(self.encoding.clone());
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(Job { picture, at, idr }).map_err(|_| ended())?;
         match self.encoded.recv_timeout(PICTURE_LIMIT) {
             Ok(encoded) => encoded,
-            Err(error) => Err(late(&self.encoding, error)),
+            Err(error) => {
+                self.jobs = None;
+                Err(late(&self.encoding, error))
+            }
         }
     }
 
@@ -142,11 +145,13 @@ impl Guarded {
 }
 
 impl Drop for Guarded {
-    /// Drivers do not like to be left in the middle of something.
+    /// Drivers do not like to be left in the middle of something. But one that hangs was waited for
+    /// already, and the next encoder is not to wait for it as well.
     fn drop(&mut self) {
-        self.jobs = None;
-        // It ends with the thread.
-        drop(self.encoded.recv_timeout(CLOSE_LIMIT));
+        if self.jobs.take().is_some() {
+            // It ends with the thread.
+            drop(self.encoded.recv_timeout(CLOSE_LIMIT));
+        }
     }
 }
 
@@ -154,5 +159,27 @@ fn late(encoding: &Encoding, error: RecvTimeoutError) -> EncodeError {
     match error {
         RecvTimeoutError::Timeout => EncodeError::Hung(encoding.clone()),
         RecvTimeoutError::Disconnected => EncodeError::Ended(encoding.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{session::Api, units::Size};
+
+    #[test]
+    fn what_hung_is_not_waited_for_again() {
+        let node = "/dev/dri/renderD128".into();
+        let encoding = Encoding::Hardware { api: Api::Vaapi, node, driver: None };
+        let (jobs, _taken) = mpsc::sync_channel(1);
+        let (_silent, encoded) = mpsc::sync_channel(1);
+        let rate_control = "VBR";
+        let mut codec = Guarded { encoding, jobs: Some(jobs), encoded, rate_control, driver: None };
+        let picture = Picture::new(Size::new(64, 64)).unwrap();
+        let outcome = codec.encode(picture, MediaTime::ZERO, true);
+        assert!(outcome.is_err_and(|error| error.is_hang()));
+        let left = Instant::now();
+        drop(codec);
+        assert!(left.elapsed() < CLOSE_LIMIT / 2, "{:?}", left.elapsed());
     }
 }
