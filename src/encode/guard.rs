@@ -17,8 +17,9 @@ use crate::{
     session::{Encoding, ports::EncoderSpec},
 };
 
-/// A driver that takes longer than this for one picture hangs.
-const PICTURE_LIMIT: Duration = Duration::from_secs(2);
+/// A driver that takes longer than this for one picture hangs. With the second that a segment takes, and
+/// what the next encoder needs to be there, a player has the next segment within three.
+const PICTURE_LIMIT: Duration = Duration::from_millis(1_750);
 /// And one that takes longer than this to be there.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
 /// To leave the driver in an orderly way. Afterwards the thread is left to itself.
