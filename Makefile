@@ -41,7 +41,7 @@ deb:
 
 bench:
 	@.ci/setup bench
-	cargo bench --locked --bench pipeline --bench dbus
+	cargo bench --locked --bench pipeline --bench dbus --bench gpu
 
 check:
 	@.ci/setup check
