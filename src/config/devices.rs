@@ -71,7 +71,13 @@ fn host_and_port(address: &str) -> Result<(Host, u16), StaticDeviceError> {
         }
         None => (address, StaticDevice::PORT),
     };
-    Ok((Host::parse(host)?, port))
+    match Host::parse(host)? {
+        // Also what only looks like one: it is one after a host's name has been brought into its form.
+        Host::Domain(name) if name.contains('=') => {
+            Err(url::ParseError::InvalidDomainCharacter.into())
+        }
+        host => Ok((host, port)),
+    }
 }
 
 impl fmt::Display for StaticDevice {
@@ -134,8 +140,16 @@ mod tests {
             let refused = error(&format!("tv.lan:{port}"));
             assert_eq!(refused, StaticDeviceError::Port(port.to_owned()));
         }
-        for text in ["", "kitchen=", "two words", "[fd00::1", "fe80::1%eth0", ":8009", "http://tv/"]
-        {
+        for text in [
+            "",
+            "kitchen=",
+            "two words",
+            "[fd00::1",
+            "fe80::1%eth0",
+            ":8009",
+            "http://tv/",
+            "a\u{fe66}",
+        ] {
             assert!(text.parse::<StaticDevice>().is_err(), "{text}");
         }
     }

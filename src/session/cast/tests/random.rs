@@ -438,7 +438,9 @@ proptest! {
         for step in steps {
             world.step(step);
         }
-        let persons = world.is_persons();
+        // Only the player that was called for, and is yet to come, is ended behind what people watch.
+        let comes = matches!(world.rig.state(), "launching" | "permission-asked");
+        let persons = world.is_persons() && !comes;
         let farewell = if end_player { Farewell::EndPlayer } else { Farewell::KeepPlaying };
         let effects = world.rig.send(Event::Stop(farewell));
         prop_assert!(!told(&effects).contains(&TvCommand::Stop) || (end_player && !persons));
