@@ -2,6 +2,15 @@
 //!
 //! Whole rows, because the vector code ends each row with other code that rounds differently: a
 //! converted rectangle would differ by a faint seam from the same pixels in a converted row.
+//!
+//! Why on the CPU, also for a GPU that encodes: Chromium draws into shared memory, for its sandbox has no
+//! devices. A page that the same GPU drew could stay there. The compositor would offer
+//! `zwp_linux_dmabuf_v1` with the formats of the encoder's node; a picture would be a DRM object
+//! (`AV_PIX_FMT_DRM_PRIME`) in the place of [`Picture`](super::picture::Picture); libavutil would map it to
+//! a VA surface and `scale_vaapi` make NV12 of that. It is not done: it takes the node into the sandbox of
+//! the browser, where strangers' scripts run; the free one of Intel's drivers, which Debian installs, has no
+//! video processing that could convert; and what changes on a dashboard is converted in a tenth of a
+//! millisecond (`benches/gpu`). Nothing of it can be run without such a GPU.
 
 use std::ops::Range;
 
