@@ -18,8 +18,9 @@ fn look(machine: &Machine) -> Finding {
     let Some(card) = machine.intel() else {
         return Finding::skipped("there is no GPU of Intel's");
     };
-    let uncapped =
-        machine.encoders().find(|(_, _, view)| view.rate_control.as_deref() == Some("CQP"));
+    // The best that works is what is used; what another one could not matters to nobody.
+    let used = machine.encoders().find(|(_, _, view)| view.works);
+    let uncapped = used.filter(|(_, _, view)| view.rate_control.as_deref() == Some("CQP"));
     let refused = machine.refused("no-rate-control");
     let enable = machine.value("sys/module/i915/parameters/enable_guc");
     let seen = |finding: Finding| match &enable {
@@ -35,10 +36,7 @@ fn look(machine: &Machine) -> Finding {
                 .seen(view.problem.clone().unwrap_or_default())
         }
         (None, None) => {
-            let kept = machine
-                .encoders()
-                .find_map(|(_, _, view)| view.rate_control.as_ref().filter(|_| view.works));
-            return seen(match kept {
+            return seen(match used.and_then(|(_, _, view)| view.rate_control.as_ref()) {
                 Some(control) => Finding::pass(format!("the bit rate is kept ({control})")),
                 None => Finding::skipped("that is seen when something encodes"),
             });
@@ -93,6 +91,8 @@ mod tests {
         };
         assert_eq!(look(&tree().machine()).verdict, Verdict::Skipped);
         assert_eq!(look(&tree().works("h264_qsv", "VBR").machine()).verdict, Verdict::Pass);
+        let unused = tree().works("h264_qsv", "VBR").works("h264_vaapi", "CQP");
+        assert_eq!(look(&unused.machine()).verdict, Verdict::Pass);
         let found = look(&tree().works("h264_qsv", "CQP").machine());
         assert_eq!(found.verdict, Verdict::Warn);
         assert!(found.evidence[0].ends_with("enable_guc: 0"), "{found:?}");

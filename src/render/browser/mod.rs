@@ -57,7 +57,8 @@ pub enum BrowserError {
     /// The kernel or a container lets no ordinary user make a user namespace.
     #[error(
         "Chromium cannot make its sandbox, because user namespaces are forbidden here; in a Proxmox \
-         container, on its host: pct set ID --features nesting=1, and start it again; elsewhere: \
+         container, which needs \"features: nesting=1\", on its host: dashboard-cast proxmox lxc CTID \
+         --apply, and start it again; elsewhere: \
          sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
     )]
     NoSandbox,
