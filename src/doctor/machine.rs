@@ -10,7 +10,7 @@ use super::told::Told;
 use crate::{
     access::{self, File, Groups},
     config::{Config, ConfigError, GpuChoice, Loaded, locate},
-    dpkg,
+    dpkg::Packages,
     gpu::{self, Card, EncoderView, GpuView},
 };
 
@@ -21,6 +21,7 @@ pub struct Machine {
     pub(super) place: Environment,
     /// Whether this is a host of Proxmox VE.
     pub(super) is_proxmox: bool,
+    pub(super) packages: Packages,
     /// What stands in `/dev/dri`.
     pub(super) nodes: Vec<File>,
     pub(super) groups: Groups,
@@ -62,15 +63,16 @@ impl Machine {
     /// ordinary files could hold.
     pub fn new(root: PathBuf, nodes: Vec<File>, told: Told) -> Self {
         let place = environment(&root);
+        let packages = Packages::of(&root);
         let is_proxmox =
-            root.join("etc/pve/local").exists() || dpkg::installed(&root, "pve-manager").is_some();
+            root.join("etc/pve/local").exists() || packages.installed("pve-manager").is_some();
         let groups = Groups::at(&root);
         let cards = gpu::cards(&root);
         // One that cannot be read is told of by the check of the configuration.
         let loaded = locate(&root).and_then(|fragments| Config::load(&fragments));
         let choice = loaded.map(|loaded| loaded.config.encoder.gpu).unwrap_or_default();
         let gpus = told.gpus.clone().unwrap_or_else(|| gpu::plan(&root, choice.clone()));
-        Self { root, place, is_proxmox, nodes, groups, cards, choice, gpus, told }
+        Self { root, place, is_proxmox, packages, nodes, groups, cards, choice, gpus, told }
     }
 
     pub(super) fn path(&self, path: &str) -> PathBuf {
@@ -205,7 +207,7 @@ impl Machine {
 
     /// The version of an installed package of Debian's.
     pub(super) fn package(&self, name: &str) -> Option<String> {
-        dpkg::installed(&self.root, name)
+        self.packages.installed(name).map(ToOwned::to_owned)
     }
 
     /// The configuration, as the service would read it.

@@ -22,7 +22,7 @@ use std::{
 use rustix::process::geteuid;
 
 pub use self::{apply::apply, conf::Change, pci::Pci, refusal::Refusal};
-use crate::dpkg;
+use crate::dpkg::Packages;
 
 /// The first `pve-container` that knows `dev0:`; it came in November 2023 with Proxmox VE 8.1.
 const FIRST_WITH_DEV: Version = Version([5, 0, 7]);
@@ -98,12 +98,13 @@ impl Host {
     /// # Errors
     /// [`Refusal::NoProxmox`], or [`Refusal::NoClusterFiles`] where Proxmox is installed but does not run.
     pub fn at(root: &Path) -> Result<Self, Refusal> {
-        let release = dpkg::installed(root, "pve-manager").ok_or(Refusal::NoProxmox)?;
-        let containers = dpkg::installed(root, "pve-container");
+        let packages = Packages::of(root);
+        let release = packages.installed("pve-manager").ok_or(Refusal::NoProxmox)?;
+        let containers = packages.installed("pve-container");
         let host = Self {
             root: root.to_owned(),
-            release,
-            containers: containers.map(|version| Version::read(&version)).unwrap_or_default(),
+            release: release.to_owned(),
+            containers: containers.map(Version::read).unwrap_or_default(),
         };
         // The file system in memory that has all configurations is empty before it is mounted.
         match host.path("/etc/pve/nodes").is_dir() {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::{super::told::Unit, said};
 
 const ANSWER: Duration = Duration::from_secs(3);
-/// It asks for each property of a unit.
-const ANALYSIS: Duration = Duration::from_secs(5);
+/// It asks for each property of each unit.
+const ANALYSIS: Duration = Duration::from_secs(3);
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,Result,ExecMainStatus,\
                           NeedDaemonReload,DropInPaths,Listen";
@@ -21,11 +19,9 @@ pub async fn units(names: &[&str]) -> Vec<(String, Unit)> {
 
 /// The exposure of these units, 0 to 10. As JSON, systemd 252 leaves the sum out.
 pub async fn exposure(names: &[&str]) -> Vec<(String, f64)> {
-    let asked = names.iter().map(|name| async move {
-        let said = said("systemd-analyze", &["--no-pager", "security", name], ANALYSIS).await?;
-        Some(((*name).to_owned(), level(&said.out)?))
-    });
-    join_all(asked).await.into_iter().flatten().collect()
+    let arguments = [&["--no-pager", "security"], names].concat();
+    let said = said("systemd-analyze", &arguments, ANALYSIS).await;
+    said.map_or_else(Vec::new, |said| levels(&said.out))
 }
 
 /// Whether the kernel's clock is set over the network, by whatever program.
@@ -63,10 +59,13 @@ fn parse(text: &str) -> Vec<(String, Unit)> {
     text.split("\n\n").filter_map(block).collect()
 }
 
-/// The number in `→ Overall exposure level for a.service: 1.3 OK`.
-fn level(text: &str) -> Option<f64> {
-    let line = text.lines().rev().find(|line| line.contains("exposure level for"))?;
-    line.rsplit_once(": ")?.1.split_whitespace().next()?.parse().ok()
+/// The units and numbers in lines such as `→ Overall exposure level for a.service: 1.3 OK`.
+fn levels(text: &str) -> Vec<(String, f64)> {
+    let level = |line: &str| {
+        let (name, level) = line.split_once("exposure level for ")?.1.split_once(": ")?;
+        Some((name.to_owned(), level.split_whitespace().next()?.parse().ok()?))
+    };
+    text.lines().filter_map(level).collect()
 }
 
 #[cfg(test)]
@@ -110,10 +109,10 @@ LoadState=not-found
     }
 
     #[test]
-    fn the_exposure_is_in_the_last_line() {
-        let text =
-            "✓ UMask= Files\n\n→ Overall exposure level for dashboard-cast.service: 1.3 OK 🙂\n";
-        assert_eq!(level(text), Some(1.3));
-        assert_eq!(level("Unit x.service not found.\n"), None);
+    fn the_exposure_is_in_the_last_line_of_each_unit() {
+        let text = "✓ UMask= Files\n\n→ Overall exposure level for a@b.service: 1.3 OK 🙂\n\n\
+                    ✗ UMask= Files\n\n→ Overall exposure level for c.service: 9.6 UNSAFE 😨\n";
+        assert_eq!(levels(text), [("a@b.service".to_owned(), 1.3), ("c.service".to_owned(), 9.6)]);
+        assert_eq!(levels("Unit x.service not found.\n"), []);
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         finding::{Finding, Place},
         machine::Machine,
     },
-    dpkg::{self, Package},
+    dpkg::Package,
 };
 
 pub(super) const CHECK: Check = Check {
@@ -39,8 +39,8 @@ const ENCODER: &str = "dashboard-cast-encoder";
 const INSTALL: &str = "apt install --reinstall ./dashboard-cast_VERSION_amd64.deb";
 
 fn look(machine: &Machine) -> Finding {
-    let package = dpkg::package(machine.root(), "dashboard-cast");
-    let state = package.as_ref().map_or("", |package| &package.status);
+    let package = machine.packages.get("dashboard-cast");
+    let state = package.map_or("", |package| &package.status);
     if state.starts_with("half-") || state == "unpacked" {
         return Finding::fail("the package was not installed to the end")
             .seen(format!("dpkg says: {state}"))
