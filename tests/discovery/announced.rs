@@ -57,6 +57,7 @@ fn a_tv_is_found_followed_and_dropped_and_what_is_no_tv_is_not_listed() {
             "found": "announced",
             "last_seen": null,
             "status": null,
+            "power": null,
             "problem": null,
             "default": true,
         })
