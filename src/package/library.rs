@@ -138,6 +138,7 @@ impl Streams for Library {
         token: &MediaToken,
         audio: Audio,
         origin: Timestamp,
+        has_heir: bool,
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
         let Room { retention, memory } = *self.room.read().unwrap_or_else(PoisonError::into_inner);
@@ -151,6 +152,7 @@ impl Streams for Library {
             trail: self
                 .trails
                 .as_ref()
+                .filter(|_| has_heir)
                 .map(|trails| trails.join(origin.as_nanosecond().to_string())),
         }));
         self.put(token, Arc::clone(&stream));
@@ -183,7 +185,7 @@ mod tests {
     fn the_library_gives_streams_to_those_who_know_their_token() {
         let library = Library::new(Duration::from_secs(60), 1 << 20, None);
         let [token, tv, stray] = [(); 3].map(|()| MediaToken::random().unwrap());
-        library.create(&token, Audio::None, Timestamp::now());
+        library.create(&token, Audio::None, Timestamp::now(), false);
         let counted = library.share(&token, &tv);
         let [own, shared] = [&token, &tv].map(|token| library.get(token.as_str()).unwrap());
         assert!(Arc::ptr_eq(&own.stream, &shared.stream));
@@ -204,7 +206,7 @@ mod tests {
     fn it_is_known_with_what_a_tv_began_and_how_far_it_has_got() {
         let library = Library::new(Duration::from_secs(60), 1 << 20, None);
         let token = MediaToken::random().unwrap();
-        let stream = library.create(&token, Audio::None, Timestamp::now());
+        let stream = library.create(&token, Audio::None, Timestamp::now(), false);
         let counted = library.share(&token, &token);
         let shelf = library.get(token.as_str()).unwrap();
         let known = || {

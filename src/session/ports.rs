@@ -277,8 +277,14 @@ pub trait Stream: Send + Sync + 'static {
 pub trait Streams: Send + Sync + 'static {
     /// A stream that can be fetched from now on under this token. `origin` is when its time began, and no
     /// other's did: one that goes on after a daemon that was started again is known by it, and counts on
-    /// from there.
-    fn create(&self, token: &MediaToken, audio: Audio, origin: Timestamp) -> Arc<dyn Stream>;
+    /// from there. `has_heir`: the next daemon would go on with it.
+    fn create(
+        &self,
+        token: &MediaToken,
+        audio: Audio,
+        origin: Timestamp,
+        has_heir: bool,
+    ) -> Arc<dyn Stream>;
 
     /// Makes the stream of `of` findable under `token` as well, and counts what is fetched there.
     fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched>;

@@ -72,11 +72,12 @@ pub(super) struct Production {
 }
 
 impl Production {
-    /// `id` names its workers. The task comes back when nothing of it is left.
+    /// `id` names its workers; `has_heir`: the next daemon would go on with it. The task comes back when nothing of it is left.
     pub(super) fn start(
         id: SessionId,
         token: MediaToken,
         origin: Timestamp,
+        has_heir: bool,
         spec: ProductionSpec,
         outside: &Outside,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
@@ -92,7 +93,7 @@ impl Production {
         let (publisher, view) = watch::channel(first);
         let (to_task, commands) = mpsc::channel(COMMANDS);
         let streams = Arc::clone(&outside.streams);
-        let stream = streams.create(&token, spec.audio, origin);
+        let stream = streams.create(&token, spec.audio, origin, has_heir);
         let actor = Actor::new(id, machine, spec.clone(), outside, stream, publisher);
         let production = Self { spec, token: token.clone(), origin, view, to_task };
         (production, async move {

@@ -240,6 +240,7 @@ impl Registry {
             order.id.clone(),
             MediaToken::random().map_err(drawing)?,
             order.origin,
+            order.spec.cast.is_some() && self.outside.keeper.is_some(),
             spec,
             &self.outside,
         );

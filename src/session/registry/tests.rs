@@ -145,7 +145,7 @@ impl Stream for Fakes {
 }
 
 impl Streams for Fakes {
-    fn create(&self, _: &MediaToken, _: Audio, _: Timestamp) -> Arc<dyn Stream> {
+    fn create(&self, _: &MediaToken, _: Audio, _: Timestamp, _: bool) -> Arc<dyn Stream> {
         Arc::new(Self(Arc::clone(&self.0)))
     }
 
