@@ -342,8 +342,8 @@ impl Registry {
         drop(turn);
     }
 
-    /// Shows another page in a session's stream, at the same place on its TV. The
-    /// credentials of the page that it was started with stay with that one's origin.
+    /// Shows another page in a session's stream, at the same place on its TV. The credentials
+    /// of the page that it was started with stay with that one's origin.
     ///
     /// # Errors
     /// There is no such session, the page is none or may not be opened, or others share the page.
@@ -382,7 +382,8 @@ impl Registry {
     /// Forgets what a daemon before left and this one could not go on with; whether there was any.
     async fn forget_waiting(&self, id: Option<&SessionId>) -> bool {
         let Some(keeper) = &self.outside.keeper else { return false };
-        let kept = keeper.orders();
+        // It may wait for somebody's change, which is on its way to the disk.
+        let kept = on_disk(keeper, |keeper| Ok(keeper.orders())).await.unwrap_or_default();
         let waiting: Vec<_> = {
             let state = self.lock();
             let runs = |id: &SessionId| state.sessions.iter().any(|entry| entry.order.id == *id);
