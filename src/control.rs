@@ -14,6 +14,7 @@ use crate::{
     error::sentence,
     gpu::GpuView,
     ids::SessionId,
+    privileges,
     session::{
         Health, NavigateError, PictureError, Snapshot, StartError, StartRequest, Stopped,
         cast::Entry,
@@ -186,6 +187,11 @@ pub struct HealthReport {
     pub gpus: Vec<GpuView>,
     /// What is wrong, a sentence each. Empty when all is well.
     pub problems: Vec<String>,
+    /// What the service may do that others may not, such as `CAP_NET_ADMIN`. As a service nothing: it does
+    /// not start otherwise, nor do its browsers and encoders. For root `all`, in development. `None` when
+    /// the kernel does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
     pub version: &'static str,
 }
 
@@ -250,6 +256,7 @@ impl HealthReport {
             },
             gpus: core.gpus(),
             problems: health.problems,
+            capabilities: privileges::held().ok(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

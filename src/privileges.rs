@@ -44,10 +44,17 @@ pub fn drop_all() -> Result<(), PrivilegeError> {
     }
 }
 
-/// The capabilities that this process has or can take, by name.
-fn held() -> Result<Vec<String>, PrivilegeError> {
+/// The capabilities that this process has or can take, such as `CAP_NET_ADMIN`; `all` alone when it is all
+/// of them.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn held() -> Result<Vec<String>, PrivilegeError> {
     let mut held = holds(CapSet::Permitted)?;
     held.extend(holds(CapSet::Ambient)?);
+    if held.is_superset(&caps::all()) {
+        return Ok(vec!["all".to_owned()]);
+    }
     let mut names: Vec<_> = held.iter().map(ToString::to_string).collect();
     names.sort();
     Ok(names)

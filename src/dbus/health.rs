@@ -49,7 +49,8 @@ impl<C: Core> Object for Health<C> {
 #[interface(name = "org.dashboardcast1.Health")]
 impl<C: Core> Health<C> {
     /// The same facts as GET /health, under the same names: status, active_streams, cast_device,
-    /// hardware_acceleration (a dictionary), gpus, problems, version. What is not known is left out.
+    /// hardware_acceleration (a dictionary), gpus, problems, capabilities, version. What is not known is
+    /// left out.
     #[zbus(out_args("report"))]
     fn check(&self) -> HashMap<String, OwnedVariant> {
         facts(&*self.report())

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -331,6 +331,10 @@ async fn health_names_the_encoder_and_what_is_wrong() {
         json!({"quicksync_available": false, "encoder": "libx264", "reason": "There is no GPU."})
     );
     assert_eq!(json["gpus"], json!([]));
+    let held = json["capabilities"].as_array().expect("the kernel says");
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let permitted = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap();
+    assert_eq!(held.is_empty(), permitted.trim().bytes().all(|digit| digit == b'0'), "{held:?}");
     app.core.problems.lock().unwrap().push("No browser is installed.".to_owned());
     app.core.gpus.lock().unwrap().push(gpu());
     let json = get(&app, "/health").await.json();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Fact,
@@ -51,6 +51,7 @@ fn a_request_starts_it_and_soon(house: &House) {
     let took = begin.elapsed();
     let health: Value = serde_json::from_str(&health).expect("JSON");
     assert_eq!(health["status"], "healthy", "{health:#}");
+    assert_eq!(health["capabilities"], json!([]), "{health:#}");
     // It includes the coming of nsenter and curl; the floor is 300 ms, on a machine that has time.
     assert!(took < Duration::from_secs(3), "{took:?}");
     eprintln!("    first answer of a stopped service after {took:.0?}");
