@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     Fact,
     house::{
@@ -28,6 +30,7 @@ pub(crate) const FACTS: &[Fact] = &[
     ("an upgrade is nothing to the TV", an_upgrade_is_nothing_to_the_tv),
     ("a stopped unit leaves the TV", a_stopped_unit_leaves_the_tv),
     ("a timer starts a cast", a_timer_starts_a_cast),
+    ("the examples hold", the_examples_hold),
     ("a real page comes to the TV", a_real_page_comes_to_the_tv),
 ];
 
@@ -183,6 +186,33 @@ fn a_timer_starts_a_cast(house: &House) {
     machine.wait("end of the unit", &format!("systemctl is-active {UNIT}"), |said| {
         (said.out.trim() == "inactive").then_some(())
     });
+}
+
+fn the_examples_hold(house: &House) {
+    let machine = &house.machine;
+    let _afterwards = machine.afterwards(
+        "rm /etc/dashboard-cast/conf.d/kitchen.toml /etc/dashboard-cast/kitchen.json \
+         /etc/systemd/system/dashboard-cast@kitchen.timer; \
+         systemctl daemon-reload; systemctl reload dashboard-cast",
+    );
+    machine.do_(
+        "cd /usr/share/doc/dashboard-cast/examples && \
+         install -m 0640 -g dashboard-cast kitchen.json /etc/dashboard-cast && \
+         install -Dm 0644 -t /etc/dashboard-cast/conf.d kitchen.toml && \
+         install -m 0644 dashboard-cast@kitchen.timer /etc/systemd/system",
+    );
+    let checked = machine.do_("dashboard-cast config check --json");
+    let checked: Value = serde_json::from_str(&checked).expect("JSON");
+    assert_eq!((&checked["usable"], &checked["warnings"]), (&json!(true), &json!([])));
+    machine.do_("systemctl reload-or-restart dashboard-cast.service");
+    let verified = machine.run("systemd-analyze verify dashboard-cast@kitchen.timer");
+    assert!(verified.success && verified.err.is_empty(), "{verified:?}");
+    machine.do_("systemctl daemon-reload && systemctl enable --now dashboard-cast@kitchen.timer");
+    machine.do_("systemctl is-active dashboard-cast@kitchen.timer");
+    // Nothing is there, but what the page is logged in with could be read and understood.
+    let answer = machine.do_("curl -sS -X POST http://127.0.0.1:8000/casts/kitchen/start");
+    assert!(answer.contains("there is no TV"), "{answer}");
+    machine.do_("systemctl disable --now dashboard-cast@kitchen.timer");
 }
 
 fn a_real_page_comes_to_the_tv(house: &House) {
