@@ -6,6 +6,9 @@ use crate::{support::booted::Booted as _, vm::Vm};
 
 const BUS: &str = "/run/bus-monitor";
 const UDEV: &str = "/run/udev-monitor";
+/// Priorities of the journal.
+const ALL: &str = "debug";
+const WARNINGS: &str = "warning";
 
 /// Begins to write down what the service and udev tell.
 #[track_caller]
@@ -37,17 +40,23 @@ pub(crate) struct Moment<'a> {
     vm: &'a Vm,
     bus: String,
     udev: String,
-    cursor: String,
+    journal: String,
+    warnings: String,
 }
 
 impl<'a> Moment<'a> {
     #[track_caller]
     pub(crate) fn now(vm: &'a Vm) -> Self {
         let length = |file: &str| vm.do_(&format!("stat -c %s {file}")).trim().to_owned();
-        let cursor = vm.do_("journalctl --no-pager -n 0 --show-cursor");
-        let cursor = cursor.lines().find_map(|line| line.strip_prefix("-- cursor: "));
-        let cursor = cursor.expect("a cursor").to_owned();
-        Self { vm, bus: length(BUS), udev: length(UDEV), cursor }
+        // Not a cursor: journalctl 252 leaves out what comes first after one that its filters do not match.
+        let lines = |journal: String| vm.do_(&format!("{journal} | wc -l")).trim().to_owned();
+        Self {
+            vm,
+            bus: length(BUS),
+            udev: length(UDEV),
+            journal: lines(journal(ALL)),
+            warnings: lines(journal(WARNINGS)),
+        }
     }
 
     /// Waits until the bus was told of other GPUs, and gives the nodes that it was told last.
@@ -74,7 +83,7 @@ impl<'a> Moment<'a> {
     /// Waits until the journal of the service has these words, and gives all that it has.
     #[track_caller]
     pub(crate) fn wait_journal(&self, words: &str) -> String {
-        self.vm.wait(&format!("\"{words}\" in the journal"), &self.journal(""), |said| {
+        self.vm.wait(&format!("\"{words}\" in the journal"), &new(ALL, &self.journal), |said| {
             said.out.contains(words).then(|| said.out.clone())
         })
     }
@@ -83,15 +92,18 @@ impl<'a> Moment<'a> {
     #[track_caller]
     pub(crate) fn warnings(&self) -> String {
         self.vm.do_("journalctl --sync");
-        self.vm.do_(&self.journal("--priority=warning"))
+        self.vm.do_(&new(WARNINGS, &self.warnings))
     }
+}
 
-    fn journal(&self, more: &str) -> String {
-        format!(
-            "journalctl --no-pager --quiet -o cat -u 'dashboard-cast*' --after-cursor='{}' {more}",
-            self.cursor
-        )
-    }
+/// What the service says, down to a priority.
+fn journal(priority: &str) -> String {
+    format!("journalctl --no-pager --quiet -o cat -u 'dashboard-cast*' --priority={priority}")
+}
+
+/// That without its first lines.
+fn new(priority: &str, old: &str) -> String {
+    format!("{} | tail -n +$((1 + {old}))", journal(priority))
 }
 
 /// The nodes of the GPUs, when a message tells that they have changed.
