@@ -260,6 +260,7 @@ mod tests {
     use std::{
         fs,
         os::unix::fs::{PermissionsExt, symlink},
+        pin::pin,
     };
 
     use tempfile::TempDir;
@@ -370,6 +371,27 @@ mod tests {
         fs::remove_file(node).unwrap();
         poll.difference().await;
         assert_eq!(start.elapsed(), Duration::from_secs(70));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outside_of_a_container_nothing_wakes_up_while_nothing_happens() {
+        let root = root();
+        let hour = Duration::from_secs(3600);
+        let mut wake_ups = Vec::new();
+        for in_container in [false, true] {
+            let mut watch = Watch::start(root.path(), in_container).unwrap();
+            let mut changed = pin!(watch.changed());
+            let mut count = 0;
+            let counted = future::poll_fn(|context| {
+                count += 1;
+                changed.as_mut().poll(context)
+            });
+            assert!(timeout(hour, counted).await.is_err());
+            wake_ups.push(count);
+        }
+        // At first, and by the end of the hour.
+        assert_eq!(wake_ups[0], 2);
+        assert!(wake_ups[1] > 700, "{wake_ups:?}");
     }
 
     #[tokio::test]
