@@ -31,28 +31,25 @@ impl Receivers {
 
     async fn reach(&self, id: &DeviceId) -> io::Result<Tv> {
         let addresses = self.devices.get(id).map(|device| device.addresses).unwrap_or_default();
-        let mut dead = None;
-        for address in addresses.into_iter().take(MOST_ADDRESSES) {
+        let mut last = io::Error::new(
+            io::ErrorKind::NotFound,
+            "it has no address: it does not announce itself, and a name given to it means nothing",
+        );
+        for (dead, address) in addresses.into_iter().take(MOST_ADDRESSES).enumerate() {
             match google::connect(address, Timing::default()).await {
                 Ok(connection) => {
-                    if dead.is_some() {
+                    if dead > 0 {
                         // It moved, and what it announced before would be tried first each time.
                         self.devices.doubt(id);
                     }
                     self.devices.follow_power(id, connection.standby.clone());
                     return Ok(tv(connection));
                 }
-                Err(error) => dead = Some(io::Error::other(sentence(&error))),
+                Err(error) => last = io::Error::other(sentence(&error)),
             }
         }
         self.devices.doubt(id);
-        Err(dead.unwrap_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "it has no address: it does not announce itself, and a name given to it means \
-                 nothing",
-            )
-        }))
+        Err(last)
     }
 }
 

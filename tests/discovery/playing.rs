@@ -91,7 +91,7 @@ fn a_cast_outlives_a_lost_network_and_a_new_address() {
     evening.wait_for_verdict("confirmed");
     eprintln!("at another address: confirmed after {:.1} s", begin.elapsed().as_secs_f64());
     // What is announced within a second of the old address does not displace it (RFC 6762, section
-    // 10.2): then it is gone when nobody has vouched for it since the connection was lost.
+    // 10.2): then it is gone when nobody has vouched for it since it was found dead.
     wait_for("new address alone", PATIENCE, || {
         (evening.program.devices()[0]["addresses"] == json!([OTHER_TV_ADDRESS])).then_some(())
     });
