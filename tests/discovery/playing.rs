@@ -42,10 +42,11 @@ impl Evening<'_> {
         begin.elapsed().as_secs_f64()
     }
 
-    fn connections(&self) -> usize {
+    /// How often this is in the session's timeline.
+    fn times(&self, event: &str) -> u64 {
         let timeline = self.program.get(&format!("sessions/{}/timeline", self.session));
         let events = timeline["events"].as_array().expect("a list").iter();
-        events.filter(|event| event["event"] == "connected").count()
+        events.filter(|e| e["event"] == event).filter_map(|e| e["times"].as_u64()).sum()
     }
 }
 
@@ -79,14 +80,18 @@ fn a_cast_outlives_a_lost_network_and_a_new_address() {
     house.plug_in();
     eprintln!("with it again: confirmed after {:.1} s", evening.wait_for_verdict("confirmed"));
 
-    assert_eq!(evening.stats().loads, 1, "a player that goes on by itself is left alone");
+    // It depends on what a player was fetching just then whether it goes on by itself: Shaka gives up
+    // when it was a segment, about every fourth time.
+    let lost = evening.times("player-stopped") + evening.times("player-hangs");
+    let loads = u64::from(evening.stats().loads);
+    assert_eq!(loads, 1 + lost, "a player that goes on by itself is left alone");
 
-    let connections = evening.connections();
+    let connections = evening.times("connected");
     house.move_tv(TV_ADDRESS, OTHER_TV_ADDRESS);
     announcer.say(&at(OTHER_TV_ADDRESS));
     let begin = Instant::now();
     wait_for("connection to the new address", PATIENCE, || {
-        (evening.connections() > connections).then_some(())
+        (evening.times("connected") > connections).then_some(())
     });
     evening.wait_for_verdict("confirmed");
     eprintln!("at another address: confirmed after {:.1} s", begin.elapsed().as_secs_f64());
