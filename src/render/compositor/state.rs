@@ -27,7 +27,7 @@ use smithay::{
     },
 };
 
-use super::{Event, rhythm, scene::Scene};
+use super::{Event, rhythm::Rhythm, scene::Scene};
 use crate::media::{Damage, FrameClock, MediaTime, Screen};
 
 /// What clients can bind. No seat: without one there is no pointer, so there is never a cursor.
@@ -63,6 +63,7 @@ pub(super) struct State {
     last_tick: u64,
     /// How many ticks the page gets for its next picture.
     pace: u64,
+    rhythm: Rhythm,
 }
 
 impl State {
@@ -113,6 +114,7 @@ impl State {
             callbacks: Vec::new(),
             last_tick: 0,
             pace: 1,
+            rhythm: Rhythm::default(),
         }
     }
 
@@ -223,7 +225,7 @@ impl State {
                 return Damage::none();
             };
             drew = true;
-            self.pace = rhythm::pace(self.clock, changed.pixels, size);
+            self.pace = self.rhythm.pace(self.clock, &changed, size);
             changed.damage
         });
         if !seen {
