@@ -1,5 +1,7 @@
 //! An encoder of libavcodec, opened.
 
+use std::mem;
+
 use bytes::Bytes;
 use ffmpeg_next::{
     self as ffmpeg, Packet, Rational, codec, encoder, format::Pixel, frame, picture,
@@ -17,6 +19,7 @@ use super::{
     settings::{Mode, modes},
 };
 use crate::{
+    error::sentence,
     media::MediaTime,
     session::{Encoding, ports::EncoderSpec},
 };
@@ -78,6 +81,17 @@ impl EncodeError {
     }
 }
 
+/// What there is to an encoder in our memory, which is libx264.
+struct Memory {
+    budget: Budget,
+    spec: EncoderSpec,
+    mode: Mode,
+    /// The encoder has had no picture yet.
+    is_new: bool,
+    /// Of the last IDR, whichever encoder made it: 0 and 1 by turns.
+    idr_id: u8,
+}
+
 /// One packet for one picture, in the thread that calls it.
 pub(super) struct Codec {
     encoding: Encoding,
@@ -92,7 +106,7 @@ pub(super) struct Codec {
 /// Where its pictures are.
 enum Input {
     /// In our memory. Its rate follows the pauses between pictures.
-    Memory(Budget),
+    Memory(Memory),
     /// In the GPU's, with the one that is there now.
     Gpu { surfaces: Surfaces, surface: frame::Video },
 }
@@ -127,7 +141,13 @@ impl Codec {
                         rate_control: mode.rate_control,
                         driver: log::after("VAAPI driver: "),
                         input: match surfaces {
-                            None => Input::Memory(Budget::new(spec)),
+                            None => Input::Memory(Memory {
+                                budget: Budget::new(spec),
+                                spec: spec.clone(),
+                                mode,
+                                is_new: true,
+                                idr_id: 0,
+                            }),
                             Some(surfaces) => {
                                 Input::Gpu { surfaces, surface: frame::Video::empty() }
                             }
@@ -149,6 +169,21 @@ impl Codec {
         self.driver.as_deref()
     }
 
+    /// Whether an IDR at this time may be finer than one before of the same picture.
+    pub(super) fn has_recovered(&self, at: MediaTime) -> bool {
+        match &self.input {
+            Input::Memory(memory) => memory.budget.has_recovered(at),
+            Input::Gpu { .. } => false,
+        }
+    }
+
+    /// An IDR of so many bytes is sent again.
+    pub(super) fn repeats(&mut self, at: MediaTime, bytes: usize) {
+        if let Input::Memory(memory) = &mut self.input {
+            memory.budget.spend_again(at, bytes);
+        }
+    }
+
     /// Encodes the picture.
     ///
     /// # Errors
@@ -161,36 +196,78 @@ impl Codec {
     ) -> Result<Bytes, EncodeError> {
         log::listen();
         let Self { encoding, encoder, input, packet, .. } = self;
-        let failed =
-            |cause| EncodeError::Encode { encoding: encoding.clone(), said: said(cause), cause };
         let changed = picture.take_changed();
-        let frame = match input {
-            Input::Memory(budget) => {
+        let data = match input {
+            Input::Memory(Memory { budget, spec, mode, is_new, idr_id }) => {
+                if idr && budget.has_recovered(at) {
+                    match open_mode(encoding, spec, None, &mode.begun_with(budget.level_at(at))) {
+                        Ok(renewed) => {
+                            *encoder = renewed;
+                            *is_new = true;
+                        }
+                        Err(error) => {
+                            let why = sentence(&error);
+                            tracing::warn!(%why, "the picture stays coarser than it could be");
+                        }
+                    }
+                    budget.renew(at);
+                }
+                // Of two IDRs in a row the second must have another id (see `repeat`), whichever encoder
+                // made the first. libx264 gives its IDRs 0 and 1 by turns.
+                if mem::take(is_new) && *idr_id == 0 {
+                    let nobody_sees = Picture::new(spec.size);
+                    let mut black =
+                        nobody_sees.ok_or_else(|| EncodeError::Picture(encoding.clone()))?;
+                    let before = MediaTime::from_ticks(at.ticks().saturating_sub(1));
+                    turn(encoding, encoder, packet, black.frame_mut(), before, true)?;
+                }
+                if idr {
+                    *idr_id ^= 1;
+                }
                 if let Some(rate) = budget.rate_for(at) {
                     encoder.set_max_bit_rate(rate);
                 }
-                picture.frame_mut()
+                let data = turn(encoding, encoder, packet, picture.frame_mut(), at, idr)?;
+                budget.spend(data.len());
+                data
             }
             Input::Gpu { surfaces, surface } => {
                 if changed {
-                    *surface = surfaces.upload(picture.frame_mut()).map_err(failed)?;
+                    *surface = surfaces
+                        .upload(picture.frame_mut())
+                        .map_err(|cause| failed(encoding, cause))?;
                 }
-                surface
+                turn(encoding, encoder, packet, surface, at, idr)?
             }
         };
-        frame.set_pts(i64::try_from(at.ticks()).ok());
-        frame.set_kind(if idr { picture::Type::I } else { picture::Type::None });
-        encoder.send_frame(frame).map_err(failed)?;
-        match encoder.receive_packet(packet) {
-            Ok(()) => {}
-            Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
-                return Err(EncodeError::Silent(encoding.clone()));
-            }
-            Err(cause) => return Err(failed(cause)),
-        }
-        let data = packet.data().map(Bytes::copy_from_slice);
-        data.ok_or_else(|| EncodeError::Silent(encoding.clone()))
+        Ok(Bytes::copy_from_slice(data))
     }
+}
+
+/// One picture in, its packet out.
+fn turn<'a>(
+    encoding: &Encoding,
+    encoder: &mut encoder::Video,
+    packet: &'a mut Packet,
+    frame: &mut frame::Video,
+    at: MediaTime,
+    idr: bool,
+) -> Result<&'a [u8], EncodeError> {
+    let failed = |cause| failed(encoding, cause);
+    frame.set_pts(i64::try_from(at.ticks()).ok());
+    frame.set_kind(if idr { picture::Type::I } else { picture::Type::None });
+    encoder.send_frame(frame).map_err(failed)?;
+    match encoder.receive_packet(packet) {
+        Ok(()) => packet.data().ok_or_else(|| EncodeError::Silent(encoding.clone())),
+        Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
+            Err(EncodeError::Silent(encoding.clone()))
+        }
+        Err(cause) => Err(failed(cause)),
+    }
+}
+
+fn failed(encoding: &Encoding, cause: ffmpeg::Error) -> EncodeError {
+    EncodeError::Encode { encoding: encoding.clone(), said: said(cause), cause }
 }
 
 fn open_mode(

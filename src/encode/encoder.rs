@@ -118,6 +118,22 @@ impl Encoder {
         }
     }
 
+    /// Whether an IDR at this time may be finer than one before of the same picture.
+    pub(super) fn has_recovered(&self, at: MediaTime) -> bool {
+        match &self.engine {
+            Engine::Here(codec) => codec.has_recovered(at),
+            // What a driver remembers is its own.
+            Engine::Guarded(_) => false,
+        }
+    }
+
+    /// An IDR of so many bytes is sent again, which the receiver's buffer has to take.
+    pub(super) fn repeats(&mut self, at: MediaTime, bytes: usize) {
+        if let Engine::Here(codec) = &mut self.engine {
+            codec.repeats(at, bytes);
+        }
+    }
+
     /// Brings the picture up to date where the screen's pixels are damaged.
     ///
     /// # Errors
@@ -171,5 +187,61 @@ impl Encoder {
             sps: find(NAL_SPS)?,
             pps: find(NAL_PPS)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        encode::repeat::Repeatable,
+        units::{BitRate, FrameRate, Size},
+    };
+
+    const SIZE: Size = Size::new(320, 180);
+
+    /// Blocks in shades of grey, others for each seed.
+    fn picture(seed: u32) -> Vec<u8> {
+        let block = |x: u32, y: u32| (y / 8 * SIZE.width + x / 8 + 1).wrapping_mul(2 * seed + 1);
+        let shade = |block: u32| (block.wrapping_mul(0x9e37_79b1) >> 24) as u8;
+        (0..SIZE.height)
+            .flat_map(|y| (0..SIZE.width).flat_map(move |x| [shade(block(x, y)); 4]))
+            .collect()
+    }
+
+    fn encoder() -> Encoder {
+        let spec = EncoderSpec {
+            size: SIZE,
+            frame_rate: FrameRate::DEFAULT,
+            bit_rate: BitRate::from_kbit(400),
+        };
+        Encoder::open(&Encoding::Software, &spec).unwrap()
+    }
+
+    fn encode(encoder: &mut Encoder, seed: u32, frame: u64, idr: bool) -> Bytes {
+        encoder.update(&picture(seed), &Damage::whole(SIZE)).unwrap();
+        encoder.encode(MediaTime::from_ticks(frame * 3_000), idr).unwrap()
+    }
+
+    #[test]
+    fn a_page_that_moved_and_stands_still_is_sharp_a_second_later() {
+        let sharp = encode(&mut encoder(), 0, 0, true).len();
+        let mut encoder = encoder();
+        for frame in 0..60 {
+            encode(&mut encoder, u32::try_from(frame).unwrap(), frame, frame % 30 == 0);
+        }
+        let coarse = encode(&mut encoder, 0, 60, true).len();
+        assert!(coarse < sharp / 2, "{coarse} of {sharp} bytes while it moves");
+        assert!(encoder.has_recovered(MediaTime::from_ticks(90 * 3_000)));
+        let still = [90, 120, 150, 180, 210];
+        let still = still.map(|frame| encode(&mut encoder, 0, frame, true));
+        let bytes = still.each_ref().map(Bytes::len);
+        assert!(bytes[0] * 4 > sharp * 3, "{bytes:?} of {sharp}");
+        assert!(bytes[2..].iter().all(|idr| idr * 20 > sharp * 19), "{bytes:?} of {sharp}");
+        assert!(!encoder.has_recovered(MediaTime::from_ticks(600 * 3_000)), "again and again");
+        // No two in a row have the same id, whichever encoder made them.
+        let odd = still.map(|idr| Repeatable::new(&idr).is_some());
+        assert!(odd.windows(2).all(|two| two[0] != two[1]), "{odd:?}");
+        assert!(odd.contains(&true));
     }
 }

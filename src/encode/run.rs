@@ -68,8 +68,12 @@ pub fn run(
                     line.output.segment_end(at);
                 }
                 line.take_better();
-                match still.repeat(damaged || line.is_new) {
-                    Some(data) => line.output.packet(Packet { time: at, idr: true, data }),
+                let renews = line.is_new || line.encoder.has_recovered(at);
+                match still.repeat(damaged || renews) {
+                    Some(data) => {
+                        line.encoder.repeats(at, data.len());
+                        line.output.packet(Packet { time: at, idr: true, data });
+                    }
                     None => still.encoded(&line.encode(at, true)?),
                 }
             }
@@ -185,59 +189,22 @@ impl<O: Output> Line<'_, O> {
 }
 
 /// The last IDR, as long as it still is what the screen shows and what the encoder refers to.
-///
-/// A rate control that has not seen a picture yet saves more on it than it must. So the IDR of a still
-/// picture is made again, each time from what was learnt, until that gains nothing more.
 #[derive(Debug, Default)]
-struct Still {
-    idr: Option<Repeatable>,
-    /// Bytes of the last one.
-    size: Option<usize>,
-    is_best: bool,
-}
+struct Still(Option<Repeatable>);
 
 impl Still {
-    /// An IDR must grow by one part in so many for another try.
-    const GAIN: usize = 32;
-
     fn encoded(&mut self, idr: &[u8]) {
-        let before = self.size.replace(idr.len());
-        self.is_best = before.is_some_and(|before| idr.len() <= before + before / Self::GAIN);
-        self.idr = Repeatable::new(idr);
+        self.0 = Repeatable::new(idr);
     }
 
     fn moved(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 
-    fn repeat(&mut self, damaged: bool) -> Option<Bytes> {
-        if damaged {
+    fn repeat(&mut self, is_stale: bool) -> Option<Bytes> {
+        if is_stale {
             self.moved();
         }
-        if !self.is_best {
-            return None;
-        }
-        self.idr.as_mut().map(|idr| Bytes::copy_from_slice(idr.next()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_still_picture_is_encoded_again_until_that_gains_nothing() {
-        let mut still = Still::default();
-        let mut tries = |sizes: &[usize]| -> Vec<bool> {
-            still.moved();
-            let best = |size: &usize| {
-                still.encoded(&vec![0; *size]);
-                still.is_best
-            };
-            sizes.iter().map(best).collect()
-        };
-        assert_eq!(tries(&[1000, 1200, 1400, 1420]), [false, false, false, true]);
-        assert_eq!(tries(&[1000, 1000]), [false, true]);
-        assert_eq!(tries(&[1000, 900]), [false, true]);
+        self.0.as_mut().map(|idr| Bytes::copy_from_slice(idr.next()))
     }
 }

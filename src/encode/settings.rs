@@ -1,5 +1,6 @@
 //! How each encoder of libavcodec is set up, as tables of its options.
 
+use super::budget::Budget;
 use crate::session::{Api, Encoding, ports::EncoderSpec};
 
 /// An option's name and value.
@@ -11,6 +12,15 @@ pub(super) struct Mode {
     /// How it keeps the bit rate.
     pub(super) rate_control: &'static str,
     pub(super) settings: Vec<Setting>,
+}
+
+impl Mode {
+    /// The same, with so many bits in the receiver's buffer.
+    pub(super) fn begun_with(&self, level: u64) -> Self {
+        let mut mode = self.clone();
+        mode.settings.push(("rc_init_occupancy", level.to_string()));
+        mode
+    }
 }
 
 /// The ways to set an encoder up, best first: what a driver can do shows when it is opened.
@@ -49,10 +59,10 @@ fn common() -> Vec<Setting> {
     owned(COMMON).collect()
 }
 
-/// Bits in a second, and a buffer of one second.
-fn capped(spec: &EncoderSpec) -> Vec<Setting> {
-    let rate = spec.bit_rate.bits_per_second().to_string();
-    vec![("maxrate", rate.clone()), ("bufsize", rate)]
+/// Bits in a second, and in the receiver's buffer of so many seconds.
+fn capped(spec: &EncoderSpec, seconds: u64) -> Vec<Setting> {
+    let rate = spec.bit_rate.bits_per_second();
+    vec![("maxrate", rate.to_string()), ("bufsize", (rate * seconds).to_string())]
 }
 
 /// Constant quality below the cap, no delay: a picture that goes in comes out.
@@ -68,21 +78,22 @@ const X264: [Way; 1] = [(
         ("forced-idr", "1"),
         // Near what 4:2:0 can hold at all: a page that stands still is looked at for long. The cap
         // holds what moves.
-        ("crf", "10"),
+        ("crf", "9"),
         (
             "x264-params",
             // No look-ahead, no macroblock tree and no wait for the next time stamp, which would all
             // hold pictures back. No weighted prediction, which is for fades. No adaptive
             // quantisation: it takes from edges to give to gradients, and text is edges. Chroma gets
-            // as much as luma, for dashboards are thin coloured lines.
+            // as much as luma, for dashboards are thin coloured lines. The same quantiser for all that
+            // changes, however much that is, and for IDRs, or the page would breathe with them.
             "force-cfr=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:threads=1:weightp=0:aq-mode=0\
-             :chroma-qp-offset=-6",
+             :chroma-qp-offset=-6:qcomp=1:ipratio=1",
         ),
     ],
 )];
 
 fn x264(spec: &EncoderSpec) -> Vec<Setting> {
-    capped(spec)
+    capped(spec, Budget::SECONDS)
 }
 
 /// Without the HuC firmware, Intel's low-power encoder keeps no bit rate.
@@ -144,7 +155,7 @@ fn hardware(own: &'static [(&'static str, &'static str)], spec: &EncoderSpec) ->
         "b" => (name, average.clone()),
         _ => (name, value),
     });
-    own.chain(capped(spec)).collect()
+    own.chain(capped(spec, 1)).collect()
 }
 
 #[cfg(test)]
