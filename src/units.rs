@@ -79,6 +79,10 @@ impl BitRate {
         Self(kbit_per_second as u64 * 1000)
     }
 
+    pub const fn from_bits(bits_per_second: u64) -> Self {
+        Self(bits_per_second)
+    }
+
     pub const fn bits_per_second(self) -> u64 {
         self.0
     }

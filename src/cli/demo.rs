@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, ValueHint};
 
-use super::{exit::Failure, runtime};
+use super::{exit::Failure, runtime, sessions::rates};
 use crate::{
     config::{Config, Settings, StaticDevice},
     daemon::{Daemon, Surroundings},
@@ -112,12 +112,13 @@ async fn follow(registry: Arc<Registry>) {
         let cpu = usage.since_last();
         let Some(session) = registry.sessions().pop() else { return };
         let stream = session.stream.map_or_else(String::new, |stream| {
+            let sent = stream.sent.map(|sent| (sent.frame_rate, sent.bit_rate.kbit_per_second()));
+            let most = (stream.frame_rate.per_second(), stream.bit_rate.kbit_per_second());
             format!(
-                "  {}  {} at most {}/s  {} kbit/s  {} segments",
+                "  {}  {}  {}  {} segments",
                 stream.encoder,
                 stream.size,
-                stream.frame_rate.per_second(),
-                stream.bit_rate.kbit_per_second(),
+                rates(sent, most),
                 stream.segments,
             )
         });

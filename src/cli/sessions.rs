@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     screen::Style,
-    service::{Cast, Session},
+    service::{Cast, Session, Size},
     table::{Cell, Column, Row, Table},
 };
 use crate::config::TimeSpan;
@@ -88,18 +88,21 @@ fn problems(session: &Session) -> Vec<Cell> {
     problems
 }
 
+/// Frames and kbit in a second: what there is now, and the most.
+pub(super) fn rates(now: Option<(u32, u64)>, (frames, bits): (u32, u64)) -> String {
+    match now {
+        Some((f, b)) => format!("{f} of {frames}/s, {b} of {bits} kbit/s"),
+        None => format!("at most {frames}/s, {bits} kbit/s"),
+    }
+}
+
 /// What is sent, once something is.
 pub(super) fn stream(session: &Session) -> Option<String> {
     let video = session.video.as_ref()?;
-    Some(format!(
-        "{}x{}, at most {}/s, {} kbit/s, {}, {} segments",
-        video.size.width,
-        video.size.height,
-        video.frame_rate,
-        video.bit_rate / 1000,
-        video.encoder,
-        video.segments,
-    ))
+    let sent = video.sent.map(|sent| (sent.frame_rate, sent.bit_rate / 1000));
+    let rates = rates(sent, (video.frame_rate, video.bit_rate / 1000));
+    let Size { width, height } = video.size;
+    Some(format!("{width}x{height}, {rates}, {}, {} segments", video.encoder, video.segments))
 }
 
 /// A span in its two largest units: nobody counts the seconds of a day.
@@ -127,7 +130,7 @@ mod tests {
                 "Url": "http://homeassistant.local:8123/lovelace-kiosk/overview?kiosk=true&theme=x",
                 "Verdict": "confirmed", "VerdictReason": "it plays", "Lag": 2.3, "Encoder": "libx264",
                 "Width": 1920, "Height": 1080, "FrameRate": 30, "BitRate": 5_000_000,
-                "Segments": 12
+                "SentFrameRate": 5, "SentBitRate": 812_345, "Segments": 12
             })),
             session(json!({
                 "Id": "5e6f7a8b", "Url": "http://x/", "State": "recovering",
@@ -144,7 +147,7 @@ mod tests {
         let expected = "\
 SESSION   PAGE                            STATE       TV           VERDICT
 1a2b3c4d  http://homeassistant.local:81…  live        Living room  confirmed
-  1920x1080, at most 30/s, 5000 kbit/s, libx264, 12 segments, lag 2.3 s
+  1920x1080, 5 of 30/s, 812 of 5000 kbit/s, libx264, 12 segments, lag 2.3 s
 5e6f7a8b  http://x/                       recovering  Küche        broken (page)
   page: HTTP 500
   TV: HTTP 500

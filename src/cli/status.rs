@@ -179,7 +179,8 @@ mod tests {
             "State": "live", "Audio": "silent", "DeviceName": "Kitchen", "Verdict": "confirmed",
             "VerdictReason": "it plays", "CastState": "playing", "Lag": 2.0, "PageTitle": "Load",
             "PageStatus": 200, "PageReloads": 2, "Encoder": "libx264", "Width": 1280,
-            "Height": 720, "FrameRate": 30, "BitRate": 2_500_000, "Segments": 7, "Discontinuities": 1
+            "Height": 720, "FrameRate": 30, "BitRate": 2_500_000, "SentFrameRate": 4,
+            "SentBitRate": 799_600, "Segments": 7, "Discontinuities": 1
         }));
         let media = Media { hls: "http://h/a.m3u8".to_owned(), fmp4: "http://h/a.mp4".to_owned() };
         let events = [
@@ -197,7 +198,7 @@ TV       Kitchen
 Verdict  confirmed: it plays
 Cast     playing
 Lag      2.0 s
-Video    1280x720, at most 30/s, 2500 kbit/s, libx264, 7 segments
+Video    1280x720, 4 of 30/s, 799 of 2500 kbit/s, libx264, 7 segments
          the encoder was started again once
 Audio    silent
 Started  1min 2s ago

@@ -363,6 +363,18 @@ impl<C: Core> Session<C> {
         self.of_stream(|stream| stream.bit_rate.bits_per_second())
     }
 
+    /// How many pictures were in the last second of the stream; 0 until there was one.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn sent_frame_rate(&self) -> Result<u32, Error> {
+        self.of_stream(|stream| stream.sent.map_or(0, |sent| sent.frame_rate))
+    }
+
+    /// How many bits were in the last second of the stream; 0 until there was one.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn sent_bit_rate(&self) -> Result<u64, Error> {
+        self.of_stream(|stream| stream.sent.map_or(0, |sent| sent.bit_rate.bits_per_second()))
+    }
+
     /// How often the encoder had to be started again.
     #[zbus(property)]
     fn discontinuities(&self) -> Result<u32, Error> {

@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     media::{MediaTime, Packet, StreamInfo},
-    session::{Audio, cast::Place, ports},
+    session::{Audio, Sent, cast::Place, ports},
+    units::BitRate,
 };
 
 /// How a stream is held.
@@ -53,18 +54,6 @@ impl StreamOptions {
             seconds => u32::try_from(2 * seconds + 2).unwrap_or(u32::MAX / 2),
         }
     }
-}
-
-/// What a stream looks like from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamStats {
-    pub segments: u64,
-    /// Segments held now, in bytes.
-    pub bytes_held: usize,
-    /// Pictures that could not be used.
-    pub dropped: u64,
-    /// Of the newest segment.
-    pub bits_per_second: u64,
 }
 
 /// From then on the next segment is waited for, since the newest came.
@@ -98,8 +87,9 @@ struct State {
     base: Option<MediaTime>,
     /// What is missing up to now, in holes of more than a second.
     holes: MediaTime,
-    /// When the newest segment came.
+    /// When the newest segment came, and what it has.
     newest: Option<Instant>,
+    sent: Option<Sent>,
     /// A media time and what the wall clock said, since the last discontinuity.
     anchor: Option<(MediaTime, Timestamp)>,
     /// The next frame of silence.
@@ -131,6 +121,7 @@ impl LiveStream {
                 base: None,
                 holes: MediaTime::ZERO,
                 newest: None,
+                sent: None,
                 anchor: None,
                 sound: 0,
                 bandwidth: 0,
@@ -231,19 +222,6 @@ impl LiveStream {
         })
     }
 
-    pub fn stats(&self) -> StreamStats {
-        let state = self.lock();
-        StreamStats {
-            segments: state.store.next() - self.first,
-            bytes_held: state.store.bytes(),
-            dropped: state.segmenter.dropped(),
-            bits_per_second: state
-                .store
-                .latest()
-                .map_or(0, |latest| bits_per_second(latest.bytes.len(), latest.entry.duration)),
-        }
-    }
-
     fn publish(&self, mut state: MutexGuard<'_, State>, cut: Option<Cut>) {
         let Some(cut) = cut else { return };
         match state.finish(cut, self.audio) {
@@ -293,8 +271,14 @@ impl State {
                 self.holes = self.holes + hole;
             }
         }
-        self.bandwidth = self.bandwidth.max(bits_per_second(bytes.len(), cut.duration));
+        let bit_rate = per_second(8 * bytes.len() as u64, cut.duration);
+        self.bandwidth = self.bandwidth.max(bit_rate);
         self.newest = Some(Instant::now());
+        let pictures = per_second(cut.samples.len() as u64, cut.duration);
+        self.sent = Some(Sent {
+            frame_rate: pictures.try_into().unwrap_or(u32::MAX),
+            bit_rate: BitRate::from_bits(bit_rate),
+        });
         self.store.push(Segment {
             entry: Entry {
                 sequence,
@@ -342,8 +326,9 @@ fn before(wall: Timestamp, span: MediaTime) -> Timestamp {
     wall.checked_sub(span).unwrap_or(wall)
 }
 
-fn bits_per_second(bytes: usize, duration: MediaTime) -> u64 {
-    bytes as u64 * 8 * MediaTime::TICKS_PER_SECOND / duration.ticks().max(1)
+fn per_second(amount: u64, duration: MediaTime) -> u64 {
+    let ticks = duration.ticks().max(1);
+    (amount * MediaTime::TICKS_PER_SECOND + ticks / 2) / ticks
 }
 
 /// Somebody who reads the endless file.
@@ -381,7 +366,7 @@ impl ports::Stream for LiveStream {
         let bytes = mp4::init(&info, self.audio == Audio::Silent)
             .map_err(|error| format!("preparing the stream: {error}"))?;
         let number = state.first_init + state.segmenter.begin();
-        // The cap and what comes around it: boxes, sound, and the first second of a busy page.
+        // The cap, and boxes and sound around it. A second that has saved up may hold more, and is then told.
         let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
         state.bandwidth = state.bandwidth.max(announced);
         state.inits.retain(|init| init.number != number);
@@ -402,8 +387,9 @@ impl ports::Stream for LiveStream {
         self.publish(state, cut);
     }
 
-    fn segments_published(&self) -> u64 {
-        self.lock().store.next() - self.first
+    fn published(&self) -> (u64, Option<Sent>) {
+        let state = self.lock();
+        (state.store.next() - self.first, state.sent)
     }
 
     fn close(&self, resumes: bool) {
@@ -419,7 +405,12 @@ impl ports::Stream for LiveStream {
 
 impl fmt::Debug for LiveStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveStream").field("stats", &self.stats()).finish_non_exhaustive()
+        let state = self.lock();
+        f.debug_struct("LiveStream")
+            .field("next", &state.store.next())
+            .field("bytes", &state.store.bytes())
+            .field("dropped", &state.segmenter.dropped())
+            .finish_non_exhaustive()
     }
 }
 
@@ -558,7 +549,7 @@ mod tests {
             assert!(media.lines().any(|own| own == line), "{line}: {media}");
         }
         assert!(stream.init(202).is_some() && stream.segment(202).is_some());
-        assert_eq!((stream.segments_published(), stream.stats().segments), (1, 1));
+        assert_eq!(stream.published().0, 1);
         let mut reader = Box::pin(stream.progressive());
         assert!(reader.next().await.unwrap().starts_with(&stream.init(202).unwrap()));
         stream.close(true);

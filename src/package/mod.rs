@@ -13,4 +13,4 @@ mod store;
 mod trail;
 
 pub use library::{Library, Shelf};
-pub use live::{LiveStream, StreamOptions, StreamStats};
+pub use live::{LiveStream, StreamOptions};

@@ -32,4 +32,4 @@ pub use order::Order;
 pub use registry::{Outside, Registry};
 pub use request::{CastSpec, Defaults, RequestError, SessionSpec, StartRequest};
 pub use rules::Rules;
-pub use snapshot::{PageView, Snapshot, StateView, StreamView};
+pub use snapshot::{PageView, Sent, Snapshot, StateView, StreamView};

@@ -17,7 +17,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    Audio, Auth, Encoding, Order, Proof, Refusal,
+    Audio, Auth, Encoding, Order, Proof, Refusal, Sent,
     cast::{Fetched, Memory},
 };
 use crate::{
@@ -265,8 +265,8 @@ pub trait Stream: Send + Sync + 'static {
 
     fn end_segment(&self, at: MediaTime);
 
-    /// Segments that can be fetched or could be at some time.
-    fn segments_published(&self) -> u64;
+    /// How many segments can be fetched or could be at some time, and what is in the newest one.
+    fn published(&self) -> (u64, Option<Sent>);
 
     /// Ends the stream: waiting readers get the end, later ones nothing. Unless it `resumes`, players
     /// are told that nothing follows.

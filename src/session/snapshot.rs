@@ -52,12 +52,23 @@ pub struct PageView {
     pub reloads: u32,
 }
 
+/// What a second of the stream has, by its newest segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Pictures.
+    pub frame_rate: u32,
+    pub bit_rate: BitRate,
+}
+
+/// The rates are the most, unless they are [`sent`](Self::sent).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StreamView {
     pub encoder: String,
     pub size: Size,
     pub frame_rate: FrameRate,
     pub bit_rate: BitRate,
+    /// `None` before the first segment.
+    pub sent: Option<Sent>,
     pub segments: u64,
     /// How often the encoder had to be started again.
     pub discontinuities: u32,

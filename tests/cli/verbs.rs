@@ -95,7 +95,7 @@ fn status_as_json_has_the_keys_of_http() {
         "page": {"title": "Load", "http_status": 200, "problem": null, "reloads": 0},
         "video": {
             "encoder": "libx264", "size": {"width": 1280, "height": 720}, "frame_rate": 30,
-            "bit_rate": 2_500_000, "segments": 12, "discontinuities": 0
+            "bit_rate": 2_500_000, "sent": null, "segments": 12, "discontinuities": 0
         },
         "device": {"id": UUID, "name": "Kitchen"},
         "cast": {

@@ -18,10 +18,11 @@ use dashboard_cast::{
     http::{Access, App, Connection, Limits, router},
     ids::DeviceId,
     session::{
-        StateView,
+        Sent, StateView,
         cast::{CastView, ChainLink, Finding, Lag, Verdict},
         tv::TvChoice,
     },
+    units::BitRate,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -152,6 +153,10 @@ impl House {
                     session.stream = template.map(|mut stream| {
                         stream.encoder = format!("encoder {}", encoder % 3);
                         stream.segments = segments.into();
+                        stream.sent = (segments > 0).then(|| Sent {
+                            frame_rate: segments % 60,
+                            bit_rate: BitRate::from_kbit(segments % 6000),
+                        });
                         stream.discontinuities = discontinuities;
                         stream
                     });
@@ -270,6 +275,8 @@ fn session_of(view: &Value) -> BTreeMap<String, Value> {
         ("Height", number(&video["size"]["height"])),
         ("FrameRate", number(&video["frame_rate"])),
         ("BitRate", number(&video["bit_rate"])),
+        ("SentFrameRate", number(&video["sent"]["frame_rate"])),
+        ("SentBitRate", number(&video["sent"]["bit_rate"])),
         ("Discontinuities", number(&video["discontinuities"])),
         ("Segments", number(&video["segments"])),
         ("Timeline", json!([])),

@@ -96,7 +96,7 @@ async fn dead_paths_are_no_sessions() {
     let answer = client.call::<()>(&session_path("aa"), SESSION, "Navigate", &"http://b/").await;
     assert_eq!(Client::refusal(answer).0, "org.dashboardcast1.NoSuchSession");
     // Until it is gone, it is whole.
-    assert_eq!(client.properties(&session_path("aa"), SESSION).await.len(), 30);
+    assert_eq!(client.properties(&session_path("aa"), SESSION).await.len(), 32);
     assert!(client.objects().await[&session_path("aa")][SESSION].contains_key("State"));
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn snapshot(id: &str) -> Snapshot {
             size: Size::new(1920, 1080),
             frame_rate: FrameRate::DEFAULT,
             bit_rate: BitRate::from_kbit(5000),
+            sent: None,
             segments: 12,
             discontinuities: 0,
         }),

@@ -25,7 +25,7 @@ pub(super) use self::{
     choose::{ChooseError, Which, choose},
     device::Device,
     error::ServiceError,
-    session::{Cast, Event, Media, Session, since},
+    session::{Cast, Event, Media, Session, Size, since},
 };
 use super::screen::plain;
 use crate::{

@@ -42,6 +42,8 @@ struct Properties {
     height: u32,
     frame_rate: u32,
     bit_rate: u64,
+    sent_frame_rate: u32,
+    sent_bit_rate: u64,
     discontinuities: u32,
     segments: u64,
 }
@@ -85,8 +87,17 @@ pub(in crate::cli) struct Video {
     pub(in crate::cli) size: Size,
     pub(in crate::cli) frame_rate: u32,
     pub(in crate::cli) bit_rate: u64,
+    /// `None` before the first segment.
+    pub(in crate::cli) sent: Option<Sent>,
     pub(in crate::cli) segments: u64,
     pub(in crate::cli) discontinuities: u32,
+}
+
+/// What the last second had.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(in crate::cli) struct Sent {
+    pub(in crate::cli) frame_rate: u32,
+    pub(in crate::cli) bit_rate: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -165,6 +176,10 @@ impl Session {
             size: Size { width: facts.width, height: facts.height },
             frame_rate: facts.frame_rate,
             bit_rate: facts.bit_rate,
+            sent: (facts.sent_bit_rate > 0).then_some(Sent {
+                frame_rate: facts.sent_frame_rate,
+                bit_rate: facts.sent_bit_rate,
+            }),
             segments: facts.segments,
             discontinuities: facts.discontinuities,
         });
@@ -318,7 +333,8 @@ pub(in crate::cli) mod tests {
             "VerdictSince": 1_700_000_000_000_000_u64, "VerdictReason": "the TV has stopped fetching the stream", "CastState": "playing",
             "CastDetail": "", "Lag": 2.3, "PageTitle": "Load", "PageStatus": 200, "PageReloads": 1,
             "Encoder": "libx264", "Width": 1280, "Height": 720, "FrameRate": 30,
-            "BitRate": 2_500_000, "Discontinuities": 0, "Segments": 7, "New": [1, 2]
+            "BitRate": 2_500_000, "SentFrameRate": 4, "SentBitRate": 800_000, "Discontinuities": 0,
+            "Segments": 7, "New": [1, 2]
         }));
         let expected = json!({
             "session_id": "1a2b3c4d", "state": "live", "started_at": "2023-11-14T22:13:20Z",
@@ -326,7 +342,8 @@ pub(in crate::cli) mod tests {
             "page": {"title": "Load", "http_status": 200, "problem": null, "reloads": 1},
             "video": {
                 "encoder": "libx264", "size": {"width": 1280, "height": 720}, "frame_rate": 30,
-                "bit_rate": 2_500_000, "segments": 7, "discontinuities": 0
+                "bit_rate": 2_500_000, "sent": {"frame_rate": 4, "bit_rate": 800_000},
+                "segments": 7, "discontinuities": 0
             },
             "device": {"id": "00112233445566778899aabbccddeeff", "name": "Kitchen"},
             "cast": {

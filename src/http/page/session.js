@@ -236,6 +236,11 @@ function facts(session) {
     const megabits = Math.round(video.bit_rate / 100000) / 10;
     // No number is parted from its unit.
     rows.push(["At most", `${video.frame_rate}\u00a0frames/s, ${megabits}\u00a0Mbit/s`]);
+    const { sent } = video;
+    if (sent) {
+      const kilobits = Math.round(sent.bit_rate / 1000);
+      rows.push(["Now", `${sent.frame_rate}\u00a0frames/s, ${kilobits}\u00a0kbit/s`]);
+    }
   } else {
     rows.push(["Quality", session.quality]);
   }

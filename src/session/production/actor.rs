@@ -376,12 +376,14 @@ impl Actor {
             reloads: self.machine.reloads(),
             ..self.page.clone()
         };
+        let (segments, sent) = self.stream.published();
         let stream = self.info.as_ref().map(|(info, before)| StreamView {
             encoder: info.encoder.clone(),
             size: info.size,
             frame_rate: info.frame_rate,
             bit_rate: info.bit_rate,
-            segments: self.stream.segments_published(),
+            sent,
+            segments,
             discontinuities: *before,
         });
         let view = ProductionView {

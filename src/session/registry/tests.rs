@@ -8,7 +8,7 @@ use crate::{
     ids::DeviceId,
     media::{Packet, StreamInfo},
     session::{
-        Api, Audio, Defaults, Encoding, Proof, Quality,
+        Api, Audio, Defaults, Encoding, Proof, Quality, Sent,
         cast::{Fetched, Memory},
         ports::{
             BrowserCommand, BrowserEvent, EncoderCommand, EncoderEvent, Link, PageSpec, Starting,
@@ -135,8 +135,8 @@ impl Stream for Fakes {
 
     fn end_segment(&self, _: crate::media::MediaTime) {}
 
-    fn segments_published(&self) -> u64 {
-        0
+    fn published(&self) -> (u64, Option<Sent>) {
+        (0, None)
     }
 
     fn close(&self, resumes: bool) {
