@@ -1,7 +1,7 @@
 # Everything here first installs from Debian what is missing (.ci/setup); when nothing is, it needs
 # no network but cargo's.
 
-.PHONY: help demo man test test-system test-vm bench check deb
+.PHONY: help demo man test test-system test-vm soak bench check deb
 
 help:
 	@echo 'make demo          show a page (URL=…), or the sample dashboard, as a live stream, on a TV (DEVICE=…)'
@@ -9,6 +9,7 @@ help:
 	@echo 'make test          run all tests'
 	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does (DEBIAN=13)'
 	@echo 'make test-vm       boot it in virtual machines with GPUs that come and go, as root, and test that'
+	@echo 'make soak          cast to a TV for half an hour in which encoder, browser and daemon die'
 	@echo 'make deb           build the Debian package for this Debian, into the directory above'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
@@ -34,6 +35,10 @@ test-system:
 test-vm:
 	@.ci/setup vm
 	cargo test --locked --test vm $(if $(DEBIAN),debian_$(DEBIAN)) -- --test-threads 1 --nocapture
+
+soak:
+	@.ci/setup test
+	cargo test --locked --test casting half_hour -- --ignored --nocapture
 
 deb:
 	@.ci/setup deb

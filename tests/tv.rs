@@ -251,11 +251,12 @@ fn plays(player: Player) {
     lags.sort_by(f64::total_cmp);
     eprintln!(
         "{player:?}: playing after {started:.1?}, {} frames in {SECONDS} s, {} dropped, lag {:.1} to \
-         {:.1} s, the clock {behind:.1} s behind, stalls {:.1?}",
+         {:.1} s, half of the time {:.1} s at most, the clock {behind:.1} s behind, stalls {:.1?}",
         last.decoded - first.decoded,
         last.dropped,
         lags[0],
         lags[lags.len() - 1],
+        lags[lags.len() / 2],
         last.stalls,
     );
     assert!(last.errors.is_empty(), "{last:?}");
@@ -263,6 +264,14 @@ fn plays(player: Player) {
     assert!(lags.iter().all(|lag| (0.0..=MOST_BEHIND).contains(lag)), "{lags:?}");
     // The page's clock only knows whole seconds.
     assert!((0.0..=MOST_BEHIND + 1.0).contains(&behind), "{behind} s");
+
+    assert!(last.refusals.is_empty(), "{last:?}");
+    let nothing = master.replace("master", "nothing");
+    sender.ask(&format!("play {nothing}"));
+    let refused = format!("404 {nothing}");
+    tv.wait_until("a refusal", |stats| {
+        stats.player.as_ref().is_some_and(|now| now.refusals.contains(&refused))
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@
 )]
 
 mod cast;
+mod half_hour;
 mod house;
 mod navigate;
 mod people;

@@ -21,17 +21,17 @@ use crate::{
 };
 
 /// What the TV shows may be so much older than the wall clock, in seconds.
-const MOST_BEHIND: f64 = 5.0;
+pub(crate) const MOST_BEHIND: f64 = 5.0;
 
 /// A daemon, and a TV that plays its sample page.
-struct Scene {
+pub(crate) struct Scene {
     // The daemon ends before the TV does.
-    stage: Stage,
-    tv: PlayingTv,
+    pub(crate) stage: Stage,
+    pub(crate) tv: PlayingTv,
 }
 
 impl Scene {
-    fn set() -> Self {
+    pub(crate) fn set() -> Self {
         let tv = PlayingTv::start(&Options::new(Player::Shaka52));
         let stage = Stage::set(&config(&[format!("tv={}", tv.address())], ""));
         Self { stage, tv }
@@ -39,7 +39,7 @@ impl Scene {
 
     /// Returns when the TV shows it and the program knows that.
     #[track_caller]
-    fn start(&self) -> Cast<'_> {
+    pub(crate) fn start(&self) -> Cast<'_> {
         let request = json!({"url": self.stage.daemon.url("sample"), "device": "tv"});
         let began = Instant::now();
         let cast = Cast::new(&self.stage, &self.stage.start(request).id);
@@ -77,7 +77,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn player(&self) -> PlayerStats {
+    pub(crate) fn player(&self) -> PlayerStats {
         self.tv.stats().player.expect("a player")
     }
 }

@@ -5,8 +5,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::{
+    cast::Cast,
     house::{House, turn},
-    support::processes::Process,
+    support::processes::{Process, own_memory},
 };
 
 /// Browsers and encoders of a house.
@@ -44,6 +45,19 @@ fn two_tvs_with_one_page_share_browser_and_encoder() {
     house.tvs[1].wait_commands(&["LAUNCH", "LOAD", "STOP"]);
     house.tvs[1].check_sound();
     house.stage.check_bare();
+}
+
+#[test]
+fn ten_tvs_are_little_for_the_daemon() {
+    const TVS: usize = 10;
+    let _turn = turn();
+    let house = House::with(TVS);
+    let casts: Vec<_> = (0..TVS).map(|tv| house.start(tv, json!({}))).collect();
+    casts.iter().for_each(Cast::wait_confirmed);
+    assert_eq!(producers(&house), (1, 1));
+    let own = own_memory(house.stage.daemon.id());
+    eprintln!("{TVS} TVs: the daemon has {own} kB for itself");
+    assert!(own <= 30 * 1024, "{own} kB");
 }
 
 #[test]

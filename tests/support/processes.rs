@@ -101,10 +101,19 @@ fn words(id: u32, file: &str) -> String {
 #[track_caller]
 pub(crate) fn holdings(id: u32) -> (usize, usize) {
     let descriptors = fs::read_dir(format!("/proc/{id}/fd")).expect("a process's descriptors");
+    (descriptors.count(), memory(id, "VmRSS"))
+}
+
+/// How many kB of memory a process has for itself: its program and libraries are files, which the kernel
+/// keeps as it likes.
+#[track_caller]
+pub(crate) fn own_memory(id: u32) -> usize {
+    memory(id, "RssAnon")
+}
+
+#[track_caller]
+fn memory(id: u32, kind: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a process's status");
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .expect("a process's memory");
-    (descriptors.count(), resident)
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).expect("a process's memory")
 }

@@ -140,6 +140,8 @@ pub(crate) struct PlayerStats {
     pub(crate) stalls: Vec<f64>,
     /// The last fifty.
     pub(crate) errors: Vec<String>,
+    /// Status and address of what was answered with an error; the last fifty.
+    pub(crate) refusals: Vec<String>,
 }
 
 /// A running TV. Ends with everything it started when dropped.

@@ -6,6 +6,7 @@ import { Failure, libraries } from '/players/libraries.js';
 
 const ERRORS_KEPT = 50;
 const STALLS_KEPT = 50;
+const REFUSALS_KEPT = 50;
 
 const library = libraries[new URLSearchParams(location.search).get('player')];
 const video = document.getElementById('video');
@@ -19,6 +20,14 @@ let ran = false;
 let stalledAt = null;
 let stalls = [];
 const errors = [];
+// What a server had no good answer to, by whoever asked for it. Players try again and say nothing.
+const refusals = [];
+new PerformanceObserver((list) => {
+  for (const { responseStatus, name } of list.getEntries()) {
+    if (responseStatus >= 400) refusals.push(`${responseStatus} ${name}`);
+    if (refusals.length > REFUSALS_KEPT) refusals.shift();
+  }
+}).observe({ type: 'resource', buffered: true });
 
 function state() {
   const ranges = video.seekable;
@@ -130,6 +139,7 @@ function stats() {
     buffer: ahead[0] ?? 0,
     stalls: stalledAt === null ? stalls : [...stalls, seconds() - stalledAt],
     errors,
+    refusals,
   };
 }
 
