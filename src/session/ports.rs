@@ -186,6 +186,8 @@ pub enum PageFailure {
     Crashed,
     /// The page's main thread has not answered for so many seconds.
     Unresponsive { seconds: u32 },
+    /// The page led to another one, which has a field for a password.
+    Login,
     /// The page's viewport is not the output's size.
     Viewport { width: u32, height: u32 },
 }
@@ -211,6 +213,9 @@ impl fmt::Display for PageFailure {
             Self::Unresponsive { seconds } => {
                 write!(f, "the page has not answered for {seconds} s")
             }
+            Self::Login => f.write_str(
+                "the page leads to a login: what it is to be logged in with is not given, or not taken",
+            ),
             Self::Viewport { width, height } => {
                 write!(f, "the page is {width}x{height}, not the size of the picture")
             }

@@ -48,6 +48,26 @@ fn a_server_that_fails_gives_a_slate_until_it_does_not() {
 }
 
 #[test]
+fn a_login_is_not_shown_and_the_page_is_when_it_lets_in() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    // As Home Assistant has it: what it is made of is not in the document itself.
+    let form = "const form = document.body.appendChild(document.createElement('login-form'));
+         form.attachShadow({mode: 'open'}).innerHTML = '<input type=password>';";
+    pages.put_page("login", plain(form));
+    pages.put_page("board", plain("location.href = 'login?next=board'"));
+    let stage = Stage::set("");
+    let session = stage.open(&pages.url("board"));
+    session.wait_problem("leads to a login");
+    session.check_running();
+    pages.put_page("board", plain(""));
+    check_recovered(&session);
+    // Who asks for a login gets it.
+    let wanted = stage.open(&pages.url("login"));
+    wanted.wait_live();
+}
+
+#[test]
 fn a_server_that_is_not_there_gives_a_slate_until_it_is() {
     let _turn = turn();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

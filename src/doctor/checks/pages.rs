@@ -71,7 +71,7 @@ fn page(page: &Page) -> Finding {
                 "the page of casts.{cast} asks for a login, which it has"
             ))
             .seen(evidence)
-            .seen("nothing secret was sent; whether it is taken is seen while the cast runs");
+            .seen("nothing secret was sent; dashboard-cast status tells whether it is taken, once it runs");
         }
         _ if wants_login => return login(cast, status).seen(evidence),
         200..=299 => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use url::Url;
 
-use super::cdp::Event;
+use super::{cdp::Event, look::Look};
 use crate::{
     session::ports::{BrowserEvent, PageFailure},
     units::Size,
@@ -16,36 +16,20 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A main thread that is busy for longer is stuck: Chromium itself would offer to end it after less.
 const UNRESPONSIVE: Duration = Duration::from_secs(15);
-/// The window takes the display's size in two steps; a viewport counts as wrong when it still is
-/// after so many looks at this pace.
-const WRONG_VIEWPORTS: u32 = 3;
+/// The window takes the display's size in two steps, and some pages log in by themselves: one counts as wrong
+/// when it still is after so many looks at this pace.
+const WRONG_LOOKS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Titles are for a status line; pages put anything there.
-const LONGEST_TITLE: usize = 200;
 
 /// What follows from an event.
 #[derive(Debug)]
 pub(super) enum Effect {
     Tell(BrowserEvent),
-    /// Look at the page: evaluate [`LOOK`], then call [`Facts::looked`].
+    /// Look at the page: evaluate [`looking`](super::look::looking), then call [`Facts::looked`].
     Look,
 }
 
 const ABORTED: &str = "net::ERR_ABORTED";
-
-/// What is evaluated in the page to look at it, after it has drawn.
-///
-/// A page that is there in its own eyes may still be a picture behind on the display: its frame is
-/// drawn after the event, and passes through raster and compositor. With the fourth animation frame
-/// the first is through. A page that does not let frames come is looked at after a second.
-pub(super) const LOOK: &str = "new Promise(done => {
-    const look = () =>
-        done([document.title.slice(0, 200), innerWidth, innerHeight, devicePixelRatio]);
-    const after = frames =>
-        frames > 0 ? requestAnimationFrame(() => after(frames - 1)) : look();
-    setTimeout(look, 1000);
-    after(4);
-})";
 
 /// One document, on its way or there.
 #[derive(Debug)]
@@ -118,7 +102,7 @@ pub(super) struct Facts {
     pending: Option<Document>,
     shown: Option<Document>,
     title: String,
-    wrong_viewports: u32,
+    wrong_looks: u32,
 }
 
 impl Facts {
@@ -134,8 +118,13 @@ impl Facts {
             pending: None,
             shown: None,
             title: String::new(),
-            wrong_viewports: 0,
+            wrong_looks: 0,
         }
+    }
+
+    /// What was wrong with the page before says nothing of the next one.
+    pub(super) fn another_page_is_wanted(&mut self) {
+        self.wrong_looks = 0;
     }
 
     /// A command to load `url` is on its way.
@@ -189,19 +178,18 @@ impl Facts {
         if late {
             told.push(BrowserEvent::Responsive);
         }
-        let title = answer.and_then(|answer| answer.get(0)?.as_str());
-        if let Some(title) = title {
-            let title: String = title.chars().take(LONGEST_TITLE).collect();
+        let look = answer.map(Look::read).unwrap_or_default();
+        if let Some(title) = look.title {
             if matches!(self.phase, Phase::Loaded) && title != self.title {
                 told.push(BrowserEvent::Title(title.clone()));
             }
             self.title = title;
         }
-        if matches!(self.phase, Phase::Drawn) {
-            told.extend(self.loaded());
-        }
-        if let Some(viewport) = answer.and_then(Viewport::read) {
-            told.extend(self.viewport(&viewport, now));
+        let is_new = matches!(self.phase, Phase::Drawn);
+        match look.shape {
+            Some(shape) => told.extend(self.judged(shape.wrong(self.size), is_new, now)),
+            None if is_new => told.extend(self.loaded()),
+            None => {}
         }
         told.into_iter().map(Effect::Tell).collect()
     }
@@ -256,7 +244,6 @@ impl Facts {
 
     fn begin(&mut self, url: &str, now: Instant) -> Effect {
         self.looks = Looks::Off;
-        self.wrong_viewports = 0;
         // A page that forwards to a page that forwards has one deadline, or it had none.
         if !matches!(self.phase, Phase::Loading { deadline: Some(_) }) {
             self.phase = Phase::Loading { deadline: Some(now + self.load_timeout) };
@@ -360,19 +347,25 @@ impl Facts {
         })
     }
 
-    fn viewport(&mut self, viewport: &Viewport, now: Instant) -> Option<BrowserEvent> {
-        let was_wrong = self.wrong_viewports >= WRONG_VIEWPORTS;
-        if viewport.fills(self.size) {
-            self.wrong_viewports = 0;
-            return was_wrong.then(|| self.loaded()).flatten();
-        }
-        self.wrong_viewports += 1;
-        if self.wrong_viewports < WRONG_VIEWPORTS {
+    /// One that was wrong is not told to be there, not even for a moment, before it is right.
+    fn judged(
+        &mut self,
+        wrong: Option<PageFailure>,
+        is_new: bool,
+        now: Instant,
+    ) -> Option<BrowserEvent> {
+        let was_wrong = self.wrong_looks >= WRONG_LOOKS;
+        let Some(failure) = wrong else {
+            self.wrong_looks = 0;
+            return (is_new || was_wrong).then(|| self.loaded()).flatten();
+        };
+        self.wrong_looks = self.wrong_looks.saturating_add(1);
+        if self.wrong_looks < WRONG_LOOKS {
             self.looks = Looks::Next { at: now + LOOK_AGAIN };
-            return None;
+            return is_new.then(|| self.loaded()).flatten();
         }
-        let (width, height) = viewport.device_pixels();
-        (!was_wrong).then_some(BrowserEvent::Failed(PageFailure::Viewport { width, height }))
+        self.phase = Phase::Loaded;
+        (is_new || !was_wrong).then_some(BrowserEvent::Failed(failure))
     }
 
     /// A navigation ended before there was a document.
@@ -437,43 +430,6 @@ fn without_password(url: &str) -> String {
         _ => url.to_owned(),
     };
     shown.chars().take(LONGEST).collect()
-}
-
-/// The page's own idea of its size.
-#[derive(Debug)]
-struct Viewport {
-    width: f64,
-    height: f64,
-    /// Device pixels for one CSS pixel, zoom included.
-    ratio: f64,
-}
-
-impl Viewport {
-    fn read(answer: &Value) -> Option<Self> {
-        let number = |index: usize| {
-            let number = answer.get(index)?.as_f64()?;
-            (0.0..1e6).contains(&number).then_some(number)
-        };
-        Some(Self { width: number(1)?, height: number(2)?, ratio: number(3)? })
-    }
-
-    /// The page counts in whole CSS pixels and rounds down: up to one of them may be missing.
-    fn fills(&self, size: Size) -> bool {
-        let fills = |css: f64, device: u32| {
-            (css * self.ratio - f64::from(device)).abs() <= self.ratio.max(1.0)
-        };
-        fills(self.width, size.width) && fills(self.height, size.height)
-    }
-
-    fn device_pixels(&self) -> (u32, u32) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "for a message; each factor is between 0 and a million, and `as` saturates"
-        )]
-        let pixels = |css: f64| (css * self.ratio).round() as u32;
-        (pixels(self.width), pixels(self.height))
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod directory;
 mod facts;
 mod flags;
 mod launch;
+mod look;
 mod page;
 mod profile;
 

@@ -17,7 +17,8 @@ use super::{
     answers::Answers,
     auth::Credentials,
     cdp::{Call, Cdp, CdpError, Event, Message},
-    facts::{Effect, Facts, LOOK},
+    facts::{Effect, Facts},
+    look::looking,
 };
 use crate::session::ports::{BrowserCommand, BrowserEvent, PageSpec};
 
@@ -140,7 +141,10 @@ impl Page {
                 return Ok(Vec::new());
             }
             BrowserCommand::Reload => {}
-            BrowserCommand::Navigate(url) => self.wanted = url,
+            BrowserCommand::Navigate(url) => {
+                self.wanted = url;
+                self.facts.another_page_is_wanted();
+            }
         }
         self.open().await
     }
@@ -245,7 +249,7 @@ impl Page {
             Effect::Tell(event) => Ok(events.send(event).await.err().map(|_| Closed)),
             Effect::Look => {
                 let look = json!({
-                    "expression": LOOK, "awaitPromise": true, "returnByValue": true, "silent": true,
+                    "expression": looking(&self.wanted), "awaitPromise": true, "returnByValue": true, "silent": true,
                 });
                 let call = Call::new("Runtime.evaluate", look);
                 self.looking = Some(self.cdp.send(call).await?);

@@ -408,14 +408,26 @@ fn a_viewport_that_stays_wrong_is_a_failure_until_it_is_right() {
 }
 
 #[test]
-fn a_zoomed_page_fills_the_output_although_it_counts_in_whole_pixels() {
-    let size = Size::new(1280, 720);
-    for ratio in [0.25, 0.5, 0.8, 1.0, 1.1, 1.25, 1.5, 1.75, 2.5, 3.3, 5.0] {
-        let (width, height) = ((1280.0_f64 / ratio).floor(), (720.0_f64 / ratio).floor());
-        let viewport = |width, height| Viewport { width, height, ratio };
-        assert!(viewport(width, height).fills(size), "{ratio}");
-        assert!(!viewport(width - 4.0 / ratio.min(1.0), height).fills(size), "{ratio}");
+fn a_page_that_goes_on_asking_for_a_login_is_a_failure_until_it_is_the_wanted_one() {
+    let mut story = Story::loaded();
+    assert_eq!(story.wait(5 * SECOND), ["look"]);
+    let login = json!(["Log in", 1280, 720, 1, true]);
+    assert_eq!(story.looked(login.clone()), ["title Log in"]);
+    assert_eq!(story.wait(SECOND), ["look"]);
+    assert_eq!(story.answered("Home"), ["title Home"], "it has logged in by itself");
+    for told in [&["title Log in"][..], &[], &["failed Login"], &[]] {
+        let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(story.wait(5 * SECOND), ["look"]);
+        assert_eq!(story.looked(login.clone()), told);
     }
+    story.command(PAGE);
+    story.start("L2", PAGE);
+    story.response("L2", 200);
+    story.commit("L2", "http://host/login");
+    assert_eq!(story.lifecycle("L2", "load"), "look");
+    assert_eq!(story.looked(login), ["failed Login"], "nobody sees it for a moment");
+    assert_eq!(story.wait(5 * SECOND), ["look"]);
+    assert_eq!(story.answered("Home"), ["title Home", "loaded http://host/login Home Some(200)"]);
 }
 
 #[test]
