@@ -190,6 +190,11 @@ impl Machine {
                 self.was_live = false;
                 self.open_anew(now, Effect::Navigate)
             }
+            // What is there stays on the stream until it is there anew, or fails.
+            Event::Reload if self.page == Page::Loaded => {
+                self.page_backoff = Backoff::default();
+                vec![Effect::Reload]
+            }
             Event::Reload => self.open_anew(now, Effect::Reload),
             Event::Tick => self.tick(now),
             Event::Stop => return self.stop(),

@@ -207,14 +207,13 @@ fn another_page_is_opened_at_once_and_as_if_it_were_the_first() {
 #[test]
 fn a_page_that_somebody_wants_again_is_loaded_now() {
     let mut machine = live();
-    let effects = machine.handle(at(50), Event::Reload);
-    assert_eq!(
-        (&effects[0], slates(&effects)),
-        (&Effect::Reload, vec![Some("Opening the dashboard")])
-    );
-    assert_eq!(machine.view().name, "recovering");
-    assert_eq!(machine.handle(at(51), Event::PageLoaded), [Effect::Show(None)]);
+    assert_eq!(machine.handle(at(50), Event::Reload), [Effect::Reload], "the page stays meanwhile");
+    assert_eq!(machine.view().name, "live");
+    assert_eq!(machine.handle(at(51), Event::PageLoaded), []);
     assert_eq!(machine.reloads(), 0, "nothing was wrong");
+    machine.handle(at(60), Event::Reload);
+    let effects = machine.handle(at(61), Event::PageFailed(PageFailure::Http { status: 502 }));
+    assert_eq!(slates(&effects), [Some("The dashboard cannot be shown")]);
 }
 
 #[test]
