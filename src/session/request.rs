@@ -247,8 +247,20 @@ impl StartRequest {
     }
 }
 
+/// The address of a page, as people type it into a browser: `http://` may be left out.
 pub(super) fn parse_url(url: String) -> Result<Url, RequestError> {
-    Url::parse(&url).map_err(|cause| RequestError::Url { url, cause: cause.to_string() })
+    let parsed = match begins_with_host(&url) {
+        true => Url::parse(&format!("http://{url}")),
+        false => Url::parse(&url),
+    };
+    parsed.map_err(|cause| RequestError::Url { url, cause: cause.to_string() })
+}
+
+/// As `host/path` and `host:3000/path` do; `http://host` and `data:text/html` do not.
+fn begins_with_host(url: &str) -> bool {
+    let host = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_port = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());
+    !host.is_empty() && host.rsplit_once(':').is_none_or(|(_, port)| is_port(port))
 }
 
 fn within(
@@ -305,9 +317,24 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_begin_with_its_host() {
+        for (typed, meant) in [
+            ("dash", "http://dash/"),
+            ("dash.lan/d/1?to=a:b", "http://dash.lan/d/1?to=a:b"),
+            ("dash:3000/d/1", "http://dash:3000/d/1"),
+            ("[fd00::5]:80", "http://[fd00::5]/"),
+            ("https://dash", "https://dash/"),
+            // What may be opened is for the policy to judge.
+            ("data:text/html,x", "data:text/html,x"),
+            ("about:blank", "about:blank"),
+        ] {
+            let spec = spec(&serde_json::json!({"url": typed}).to_string()).unwrap();
+            assert_eq!(spec.page.url.as_str(), meant);
+        }
+    }
+
+    #[test]
     fn a_relative_url_is_refused_with_an_example() {
-        let error = spec(r#"{"url": "dash:3000/d/1"}"#);
-        assert!(error.is_ok(), "a scheme is for the policy to judge");
         let error = spec(r#"{"url": "/d/1"}"#).unwrap_err().to_string();
         assert!(error.contains("http://host:3000"), "{error}");
     }
