@@ -26,7 +26,7 @@ pub(super) async fn run(bus: Bus, Arguments { name }: Arguments) -> Result<(), F
     let service = Service::connect(bus).await?;
     // Before the start, so that nothing is missed.
     let changes = service.changes().await?;
-    service.start_named(&name).await?;
+    have_run(&service, &name).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     systemd::ready();
     tokio::select! {
@@ -81,7 +81,7 @@ async fn look(
             return Ok(Now::Unknown);
         }
         if *asked != owner {
-            service.start_named(name).await?;
+            have_run(service, name).await?;
             *asked = owner;
         }
         let session = find(service, name).await?;
@@ -91,6 +91,15 @@ async fn look(
     match seen {
         Err(error) if error.is_away() => Ok(Now::Unknown),
         seen => seen,
+    }
+}
+
+/// Starts it, which changes nothing where it runs already. Nor may anything where people have taken its screen:
+/// a unit is also started because the machine was, or the service anew.
+async fn have_run(service: &Service, name: &str) -> Result<(), ServiceError> {
+    match find(service, name).await? {
+        Some(session) if session.is_left_to_people() => Ok(()),
+        _ => service.start_named(name).await.map(drop),
     }
 }
 

@@ -107,7 +107,7 @@ impl<C: Core> Manager<C> {
     }
 
     /// Starts a cast that the configuration describes in its section casts.NAME. When it is running
-    /// already, and just as it is described, it goes on.
+    /// already, just as it is described, and people have not taken its screen, it goes on.
     ///
     /// cast: its name, which is the session's Target.
     ///

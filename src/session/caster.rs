@@ -34,6 +34,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(11);
 #[derive(Clone, Debug)]
 pub(super) struct CastStatus {
     pub(super) view: CastView,
+    pub(super) is_left_to_people: bool,
     /// The latest events, the oldest one first.
     pub(super) timeline: Arc<[Entry]>,
 }
@@ -94,8 +95,11 @@ impl Caster {
         tools: Tools,
     ) -> (Self, watch::Receiver<CastStatus>) {
         let cast = Cast::new(Now::read(), wanted.clone());
-        let (status, shown) =
-            watch::channel(CastStatus { view: cast.view(), timeline: Arc::default() });
+        let (status, shown) = watch::channel(CastStatus {
+            view: cast.view(),
+            is_left_to_people: cast.is_left_to_people(),
+            timeline: Arc::default(),
+        });
         let caster = Self {
             announcements: tools.tvs.follow(&device),
             device,
@@ -242,6 +246,7 @@ impl Caster {
         }
         let view = self.cast.view();
         self.status.send_if_modified(|status| {
+            status.is_left_to_people = self.cast.is_left_to_people();
             // Nobody is to be woken by a lag.
             let before = std::mem::replace(&mut status.view, view);
             before.state != status.view.state || before.verdict != status.view.verdict

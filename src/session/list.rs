@@ -98,14 +98,17 @@ impl List {
         stays.then(|| Arc::clone(&entry.order))
     }
 
-    /// The session that was started with just this, on what `are_same` says is its TV.
+    /// The session that was started with just this, on what `are_same` says is its TV, and that people have not
+    /// put an end to there.
     pub(super) fn running_as(
         &self,
         spec: &SessionSpec,
         are_same: impl Fn(&DeviceId, &DeviceId) -> bool,
     ) -> Option<&Entry> {
         let is_it = |entry: &&Entry| {
-            entry.order.spec.is_as(spec, &are_same) && entry.ending.borrow().is_none()
+            entry.order.spec.is_as(spec, &are_same)
+                && entry.ending.borrow().is_none()
+                && !entry.is_left_to_people()
         };
         self.sessions.iter().find(is_it)
     }
@@ -166,6 +169,10 @@ impl Entry {
     /// many.
     pub(super) fn stop(&self, stop: Stop) {
         let _ = self.to_session.try_send(stop);
+    }
+
+    fn is_left_to_people(&self) -> bool {
+        self.cast.as_ref().is_some_and(|cast| cast.borrow().is_left_to_people)
     }
 
     pub(super) fn tv(&self) -> Option<&TvChoice> {

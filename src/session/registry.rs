@@ -97,7 +97,8 @@ impl Registry {
         self.make(spec, &rules)
     }
 
-    /// As [`Self::start`], unless the same is running already: then that goes on.
+    /// As [`Self::start`], unless the same is running already: then that goes on. One whose screen people have
+    /// taken is not: who starts it wants it back.
     ///
     /// # Errors
     /// As there.

@@ -4,7 +4,11 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::{house::Guest, scripted::wire::PLAYER};
+use crate::{
+    cast::Cast,
+    house::{Guest, House, config, turn},
+    scripted::wire::PLAYER,
+};
 
 #[test]
 fn a_screen_in_use_is_left_alone_until_it_is_idle() {
@@ -172,4 +176,30 @@ fn who_is_asked_and_refuses_is_not_asked_again() {
     assert_eq!(cast.state(), "stood-down");
     tv.check_left_alone();
     assert_eq!(tv.commands(), ["LAUNCH"]);
+}
+
+#[test]
+fn a_cast_that_people_ended_is_back_when_it_is_started_by_its_name() {
+    let _turn = turn();
+    let house = House::with(1);
+    let tv = &house.tvs[0];
+    let cast = format!("[casts.wall]\nurl = \"{}\"\ndevice = \"tv-0\"", house.pages.url("board"));
+    house.stage.reconfigure(&config(&[format!("tv-0={}", tv.address())], &cast));
+    let start = || {
+        let answer = house.stage.post("casts/wall/start", "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let id = answer.json()["session_id"].as_str().expect("an id").to_owned();
+        let cast = Cast::new(&house.stage, &id);
+        cast.wait_confirmed();
+        cast
+    };
+    let first = start();
+    assert_eq!(start().id, first.id, "it runs already");
+    tv.press_stop();
+    first.wait_state("stood-down");
+    assert_ne!(start().id, first.id);
+    tv.switch_to_standby();
+    let answer = house.stage.post("casts/wall/start", "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    tv.check_left_alone();
 }

@@ -101,6 +101,18 @@ fn systemd_is_told_how_it_does_and_what_ends_it_ends_the_cast() {
 }
 
 #[test]
+fn a_screen_that_people_have_taken_is_theirs_when_the_unit_is_started_again() {
+    let bus = Bus::start();
+    let fake = Fake::start(&bus, &[kitchen().on("Kitchen", "taken-over", "somebody stopped it")]);
+    let unit = Unit::start(&bus);
+    assert_eq!(unit.told(), "READY=1");
+    let status = "STATUS=live taken-over http://dash.lan/1 on Kitchen: TV: somebody stopped it";
+    assert_eq!(unit.told(), status);
+    assert_eq!(fake.calls(), [""; 0]);
+    unit.end(Signal::TERM);
+}
+
+#[test]
 fn a_cast_that_ends_ends_the_program_without_a_failure() {
     let bus = Bus::start();
     let fake = Fake::start(&bus, &[kitchen()]);

@@ -232,6 +232,11 @@ impl Session {
     }
 
     #[zbus(property)]
+    fn cast_state(&self) -> &str {
+        if self.facts.verdict == "taken-over" { "stood-down" } else { "playing" }
+    }
+
+    #[zbus(property)]
     fn verdict_reason(&self) -> &str {
         self.facts.why
     }

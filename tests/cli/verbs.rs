@@ -99,7 +99,7 @@ fn status_as_json_has_the_keys_of_http() {
         },
         "device": {"id": UUID, "name": "Kitchen"},
         "cast": {
-            "state": {"name": ""}, "verdict": "confirmed", "why": "it plays", "since": null,
+            "state": {"name": "playing"}, "verdict": "confirmed", "why": "it plays", "since": null,
             "lag": null
         },
     });

@@ -151,6 +151,12 @@ pub(in crate::cli) struct Event {
 }
 
 impl Session {
+    /// Whether its cast waits for people, who have the screen.
+    pub(in crate::cli) fn is_left_to_people(&self) -> bool {
+        let state = self.cast.as_ref().map(|cast| cast.state.name.as_str());
+        matches!(state, Some("paused" | "stood-down" | "yielded"))
+    }
+
     pub(super) fn read(
         path: OwnedObjectPath,
         properties: Map<String, Value>,

@@ -145,6 +145,11 @@ impl Cast {
         }
     }
 
+    /// Whether it waits for people, who have taken the screen.
+    pub fn is_left_to_people(&self) -> bool {
+        self.machine.is_left_to_people()
+    }
+
     /// The latest events, the oldest one first.
     pub fn timeline(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.timeline.entries()

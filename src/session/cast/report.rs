@@ -38,6 +38,13 @@ impl Machine {
         matches!(self.stage, Stage::Playing(_)) && !self.off
     }
 
+    /// People have taken the screen from us: nothing happens there until they, or another start, want it. One
+    /// that was never ours is waited for.
+    pub(super) const fn is_left_to_people(&self) -> bool {
+        let waits = matches!(self.stage, Stage::Held { by: Hold::Busy(_), .. });
+        !waits && matches!(self.stage, Stage::Held { .. } | Stage::Paused)
+    }
+
     fn why_off(&self) -> String {
         let standby = self.receiver.as_ref().is_some_and(|view| view.standby == Some(true));
         if standby { "the TV is in standby" } else { "the TV shows another input" }.to_owned()
