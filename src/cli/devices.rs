@@ -9,6 +9,7 @@ use std::{
 
 use clap::{Args, ValueHint, value_parser};
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     ask, config,
@@ -23,6 +24,9 @@ use crate::{
     config::Devices as Settings,
     dbus::Bus,
 };
+
+/// TVs answer within a second or two; most of them.
+const FIRST_ANSWERS: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -55,7 +59,7 @@ pub(super) fn run(bus: Bus, arguments: Arguments) -> Result<(), Failure> {
         let time = Duration::from_secs(arguments.seconds);
         return search(loaded.config.devices, time, arguments.json);
     }
-    let devices = ask(async { Ok(Service::connect(bus).await?.objects().await?.devices) })?;
+    let devices = ask(known(bus))?;
     if arguments.json {
         return print_json(&json!({ "devices": devices }));
     }
@@ -63,6 +67,20 @@ pub(super) fn run(bus: Bus, arguments: Arguments) -> Result<(), Failure> {
         say("The service knows of no TV. Look from here: dashboard-cast devices --search");
     }
     print(&table(&devices).text(Screen::of(&std::io::stdout())))
+}
+
+/// The TVs that the service knows; one that has just started hears of the first ones in a moment.
+async fn known(bus: Bus) -> Result<Vec<Device>, Failure> {
+    let service = Service::connect(bus).await?;
+    // Before the question, so that nothing is missed.
+    let changes = service.changes().await?;
+    let end = Instant::now() + FIRST_ANSWERS;
+    loop {
+        let devices = service.objects().await?.devices;
+        if !devices.is_empty() || timeout_at(end, changes.next()).await.is_err() {
+            return Ok(devices);
+        }
+    }
 }
 
 /// Looks for `time` and prints what was found.

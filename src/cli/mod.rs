@@ -45,7 +45,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Shows a page, on a TV if there is one, and prints the session's id.
+    /// Shows a page on a TV, or as a stream alone, and prints the session's id.
     Start(Box<start::Arguments>),
     /// Shows a cast of the configuration for as long as this runs.
     Cast(cast::Arguments),

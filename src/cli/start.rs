@@ -19,6 +19,7 @@ use crate::{
     config::{OnBusy, TimeSpan},
     dbus::Bus,
     media::{Audio, Quality},
+    session::StartRequest,
 };
 
 #[derive(Debug, Args)]
@@ -112,6 +113,12 @@ pub(super) async fn run(bus: Bus, arguments: Arguments) -> Result<(), Failure> {
     say(&format!("Showing {}.", session.title()));
     if let Some(media) = &media {
         say(&format!("Watch it at {}", media.of_mode(&session.mode)));
+    }
+    if session.device.is_none() && arguments.device.as_deref() != Some(StartRequest::NO_DEVICE) {
+        say(
+            "It is on no TV: none was named with --device, and devices.default names none. Those that \
+             there are: dashboard-cast devices",
+        );
     }
     // Who sees the result may have had enough of it at once, or do something with it meanwhile.
     let interrupted = arguments.wait.then(|| signal(SignalKind::interrupt())).transpose()?;

@@ -164,8 +164,10 @@ pub(super) async fn until_shown(
 }
 
 fn failure(why: String, session: &Session) -> Failure {
+    let taken = session.cast.as_ref().is_some_and(|cast| cast.verdict == "taken-over");
+    let remedy = if taken { "Take the screen: start it with --on-busy preempt. " } else { "" };
     let hint = format!(
-        "What happened: dashboard-cast status {id}. Unless it has ended, it goes on trying; end it: \
+        "{remedy}What happened: dashboard-cast status {id}. Unless it has ended, it goes on trying; end it: \
          dashboard-cast stop {id}",
         id = session.id
     );
