@@ -99,7 +99,8 @@ impl From<SnapshotError> for Failure {
 
 impl From<PrivilegeError> for Failure {
     fn from(error: PrivilegeError) -> Self {
-        Self::new(error, None)
+        let code = if matches!(error, PrivilegeError::Root) { CONFIGURATION } else { FAILURE };
+        Self { code, ..Self::new(error, None) }
     }
 }
 

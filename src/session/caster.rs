@@ -276,7 +276,8 @@ impl Caster {
             }
             Effect::Note(note) => {
                 let (device, event) = (&self.device, note.event);
-                tracing::info!(name: "tv-event", %device, event, "{}", note.detail);
+                let verdict = self.cast.view().verdict.finding;
+                tracing::info!(name: "tv-event", %device, event, %verdict, "{}", note.detail);
                 let timeline: Arc<[Entry]> = self.cast.timeline().cloned().collect();
                 self.status.send_modify(|status| status.timeline = timeline);
                 None

@@ -132,8 +132,8 @@ impl Entry {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "message") {
             // Writing to a string cannot fail.
             let _ = match *name {
-                // `device` and `event` are for programs: the message says the same in words.
-                "device" | "event" => Ok(()),
+                // For programs: the message says the same in words.
+                "device" | "event" | "verdict" => Ok(()),
                 "error" | "why" => write!(self.message, ": {value}"),
                 _ => write!(self.message, " {name}={value}"),
             };
@@ -158,7 +158,12 @@ mod tests {
     fn a_line_says_all_and_fields_find_what_belongs_together() {
         let mut entry = Entry::default();
         entry.within("session", &Fields(vec![("id", "1f2e3d4c".to_owned())]));
-        let fields = [("message", "session ended"), ("reason", "stopped"), ("error", "no more")];
+        let fields = [
+            ("message", "session ended"),
+            ("reason", "stopped"),
+            ("verdict", "confirmed"),
+            ("error", "no more"),
+        ];
         let fields = fields.map(|(name, value)| (name, value.to_owned()));
         entry.say("session-ended", Fields(fields.into()));
         assert_eq!(entry.message, "1f2e3d4c: session ended reason=stopped: no more");
@@ -170,6 +175,7 @@ mod tests {
                 ("SESSION", "1f2e3d4c"),
                 ("MESSAGE_ID", CATALOG[1].1),
                 ("REASON", "stopped"),
+                ("VERDICT", "confirmed"),
                 ("ERROR", "no more"),
             ]
         );
