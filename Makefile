@@ -9,8 +9,8 @@ help:
 	@echo 'make test          run all tests'
 	@echo 'make test-system   install the package in a booted Debian 12 and 13, as root, and test what it does (DEBIAN=13)'
 	@echo 'make test-vm       boot it in virtual machines with GPUs that come and go, as root, and test that'
-	@echo 'make soak          cast to a TV for half an hour in which encoder, browser and daemon die'
-	@echo 'make deb           build the Debian package for this Debian, into the directory above'
+	@echo 'make soak          cast to a TV for half an hour, and play a stream for ten minutes, in which every part dies'
+	@echo 'make deb           build the Debian package, into the directory above: for this Debian, or another one, as root (DEBIAN=13)'
 	@echo 'make bench         measure against Xvfb + x11grab + libx264 (see README.md)'
 	@echo 'make check         formatting and lints'
 
@@ -38,11 +38,19 @@ test-vm:
 
 soak:
 	@.ci/setup test
-	cargo test --locked --test casting half_hour -- --ignored --nocapture
+	cargo test --locked --test casting --test flow -- --ignored --nocapture
+
+SUITE_12 := bookworm
+SUITE_13 := trixie
 
 deb:
+ifdef DEBIAN
+	@.ci/setup deb-in
+	debian/build-in $(or $(SUITE_$(DEBIAN)),$(error DEBIAN is 12 or 13)) ..
+else
 	@.ci/setup deb
 	dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+endif
 
 bench:
 	@.ci/setup bench

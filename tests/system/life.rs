@@ -13,6 +13,7 @@ use crate::{
 pub(crate) const BEGINNING: &[Fact] = &[
     ("it is installed and runs, also on the bus", it_is_installed_and_runs),
     ("a request starts it, and soon", a_request_starts_it_and_soon),
+    ("the package's own test holds", the_packages_own_test_holds),
     ("nothing runs while nobody wants anything, and the bus starts it too", it_comes_and_goes),
     ("idle, it takes little memory", idle_it_takes_little_memory),
     ("systemd says no worse of it than it should", exposure_is_low),
@@ -55,6 +56,14 @@ fn a_request_starts_it_and_soon(house: &House) {
     // It includes the coming of nsenter and curl; the floor is 300 ms, on a machine that has time.
     assert!(took < Duration::from_secs(3), "{took:?}");
     eprintln!("    first answer of a stopped service after {took:.0?}");
+}
+
+/// What Debian runs of `debian/tests`.
+fn the_packages_own_test_holds(house: &House) {
+    let machine = &house.machine;
+    machine.write("/root/installed", include_str!("../../debian/tests/installed"));
+    let said = machine.run("sh /root/installed");
+    assert!(said.success, "{said:?}");
 }
 
 fn it_comes_and_goes(house: &House) {
