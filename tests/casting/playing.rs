@@ -40,6 +40,12 @@ impl Scene {
     /// Returns when the TV shows it and the program knows that.
     #[track_caller]
     pub(crate) fn start(&self) -> Cast<'_> {
+        self.start_timed().0
+    }
+
+    /// Tells as well after how many seconds there was a picture.
+    #[track_caller]
+    pub(crate) fn start_timed(&self) -> (Cast<'_>, f64) {
         let request = json!({"url": self.stage.daemon.url("sample"), "device": "tv"});
         let began = Instant::now();
         let cast = Cast::new(&self.stage, &self.stage.start(request).id);
@@ -49,7 +55,7 @@ impl Scene {
         let known = began.elapsed().as_secs_f64();
         eprintln!("a start: a picture after {plays:.1} s, confirmed after {known:.1} s");
         self.check_lag(&cast);
-        cast
+        (cast, plays)
     }
 
     /// Waits until the program knows as well as the player how old the picture is.

@@ -1,5 +1,4 @@
-//! The words of the command line, as they are committed in `tests/cli/help/`. After a change of words:
-//! `REGENERATE=1 cargo test --test cli`, and read the difference.
+//! The words of the command line, as they are committed.
 
 use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
@@ -55,17 +54,23 @@ fn help(verb: &str) -> String {
     ran.succeeded().out
 }
 
+/// Checks that words are as they were read and approved, which is how they are committed in this file of
+/// `tests/cli/`. After a change: `REGENERATE=1 cargo test --test cli`, and read the difference.
+#[track_caller]
+pub(crate) fn assert_approved(file: &str, words: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(file);
+    if env::var_os("REGENERATE").is_some() {
+        fs::create_dir_all(path.parent().expect("a directory")).expect("making a directory");
+        fs::write(&path, words).expect("writing what is to be read");
+    }
+    let approved = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(words, approved, "{file}: after reading it, REGENERATE=1 cargo test --test cli");
+}
+
 #[test]
-fn help_is_as_it_was_read_and_approved() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/help");
+fn help_is_as_it_was_approved() {
     for verb in VERBS.into_iter().chain(["daemon"]) {
-        let (help, file) = (help(verb), directory.join(file_name(verb)).with_extension("txt"));
-        if env::var_os("REGENERATE").is_some() {
-            fs::create_dir_all(&directory).expect("making a directory");
-            fs::write(&file, &help).expect("writing the help");
-        }
-        let expected = fs::read_to_string(&file).unwrap_or_default();
-        assert_eq!(help, expected, "{verb}: after reading it, REGENERATE=1 cargo test --test cli");
+        assert_approved(&format!("help/{}.txt", file_name(verb)), &help(verb));
     }
 }
 

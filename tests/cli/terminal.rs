@@ -12,6 +12,7 @@ use crate::{
     PROGRAM,
     bus::Bus,
     fake::{Facts, Fake},
+    manual::generate,
     support::wait::wait_for,
 };
 
@@ -32,15 +33,20 @@ impl Terminal {
 
     #[track_caller]
     fn of_width(columns: usize, bus: &Bus, arguments: &str, environment: &str) -> Self {
-        let columns = columns.to_string();
-        let terminal = Self { directory: tempfile::tempdir().expect("making a directory") };
         let command = format!(
             "DBUS_SESSION_BUS_ADDRESS='{}' {environment} '{PROGRAM}' --session {arguments}; \
              echo \"code $?\"; exec sh",
             bus.address
         );
+        Self::with(columns, &command)
+    }
+
+    #[track_caller]
+    fn with(columns: usize, command: &str) -> Self {
+        let columns = columns.to_string();
+        let terminal = Self { directory: tempfile::tempdir().expect("making a directory") };
         let status = terminal
-            .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", "24", &command])
+            .tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", "24", command])
             .env_remove("NO_COLOR")
             .env_remove("TMUX")
             .stdin(Stdio::null())
@@ -238,4 +244,25 @@ fn no_picture_is_poured_into_a_terminal() {
     let _fake = Fake::start(&bus, &two()[..1]);
     let terminal = Terminal::run(&bus, "snapshot -o -", "");
     terminal.wait_for(&["a terminal cannot show a PNG", "--output picture.png", "code 1"]);
+}
+
+#[test]
+fn three_shells_complete_what_people_type() {
+    let directory = tempfile::tempdir().expect("making a directory");
+    generate("completions", directory.path());
+    for (shell, load) in [
+        ("bash --norc", "source ./dashboard-cast.bash"),
+        ("fish --no-config", "source ./dashboard-cast.fish"),
+        ("zsh -f", "fpath=($PWD $fpath); autoload -U compinit; compinit -u -D"),
+    ] {
+        let name = shell.split(' ').next().unwrap();
+        let version = Command::new(name).arg("--version").output();
+        version.unwrap_or_else(|error| panic!("{name}: {error}: run .ci/setup test"));
+        let path = directory.path().display();
+        let terminal = Terminal::with(80, &format!("cd {path}; HOME={path} {shell}; exec sh"));
+        for key in [load, "Enter", "dashboard-cast reload", "Tab", "Tab"] {
+            terminal.press(key);
+        }
+        terminal.wait_for(&["reload-page"]);
+    }
 }

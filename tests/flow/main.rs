@@ -20,6 +20,7 @@ mod popup;
 mod reload;
 mod remains;
 mod truth;
+mod web_page;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -82,11 +82,28 @@ impl Chromium {
             browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         browser.page = attached["sessionId"].as_str().unwrap_or_default().into();
         browser.call("Page.enable", &json!({}));
-        browser.call(
+        browser.resize(width, height);
+        browser
+    }
+
+    /// Makes the page this large.
+    #[track_caller]
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
+        self.call(
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
         );
-        browser
+    }
+
+    /// Whether the page's user likes it `light` or `dark`, and nothing that moves: what is looked at next is not
+    /// to be on its way from one to the other.
+    #[track_caller]
+    pub(crate) fn prefer(&mut self, scheme: &str) {
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
     /// Opens `url` in the page; its scripts may still be loading afterwards.

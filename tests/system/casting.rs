@@ -65,6 +65,8 @@ fn a_cast_is_a_unit(house: &House) {
     machine.wait("word of the TV", &format!("systemctl show -P StatusText {UNIT}"), says);
     let log = machine.do_(&format!("journalctl --no-pager -o cat -u {UNIT}"));
     assert!(log.contains("live confirmed"), "{log}");
+    let log = machine.do_("journalctl --no-pager -o cat EVENT=verdict VERDICT=confirmed");
+    assert!(log.contains("confirmed: "), "{log}");
     let unknown = machine.run("systemctl start dashboard-cast@nowhere.service");
     assert!(!unknown.success);
     let log = machine.do_("journalctl --no-pager -o cat -u dashboard-cast@nowhere.service");
@@ -137,6 +139,9 @@ fn a_restart_is_nothing_to_the_tv(house: &House) {
     let machine = &house.machine;
     let loads = cast(house);
     let before = daemon(machine);
+    machine.do_("systemctl daemon-reload");
+    house.plays_on(loads);
+    assert_eq!(daemon(machine), before);
     let silence = longest_silence(house, || {
         measure("restarted, confirmed again", || {
             machine.do_("systemctl restart dashboard-cast.service");

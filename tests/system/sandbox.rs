@@ -17,8 +17,10 @@ pub(crate) const FACTS: &[Fact] = &[
     ("a stranger may ask and not cast", a_stranger_may_ask_and_not_cast),
     ("root casts, in sandboxes", root_casts_in_sandboxes),
     ("the log tells it", the_log_tells_it),
+    ("what a page is logged in with is nowhere to be seen", secrets_are_nowhere),
     ("what is killed comes back", what_is_killed_comes_back),
     ("what hangs is ended", what_hangs_is_ended),
+    ("as root the service does not run", as_root_it_does_not_run),
     ("Chromium says that its sandbox is on", chromium_says_that_its_sandbox_is_on),
 ];
 
@@ -116,9 +118,50 @@ fn the_log_tells_it(house: &House) {
     assert!(told.contains(&format!("{id}: session starts")), "{told}");
     let explained = machine.do_(&format!("journalctl --no-pager -x SESSION={id}"));
     assert!(explained.contains("A session was started"), "{explained}");
+}
+
+/// In no command line, environment, log or answer: neither of the page nor of the service.
+fn secrets_are_nowhere(house: &House) {
+    const SECRET: &str = "hush-4fd1c0";
+    let machine = &house.machine;
+    let request = "/root/request.json";
+    let _afterwards = machine.afterwards(format!("rm {request}; dashboard-cast stop --all"));
+    let address = SAMPLE.replace("://", &format!("://me:{SECRET}@"));
+    let auth = json!({
+        "cookies": {"sid": SECRET},
+        "headers": {"X-Key": SECRET},
+        "localStorage": {"token": SECRET},
+    });
+    let wanted = json!({"url": format!("{address}?access_token={SECRET}"), "auth": auth});
+    machine.do_("dashboard-cast stop --all");
+    machine.write(request, &wanted.to_string());
+    let started = machine
+        .do_(&format!("curl -sS --fail-with-body -d @{request} http://127.0.0.1:8000/start"));
+    let id = wait_live(machine)["session_id"].as_str().expect("an id").to_owned();
+    let processes =
+        machine.do_("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true");
+    assert!(processes.contains("--type=renderer"), "Chromium's processes are not among them");
+    machine.do_("journalctl --sync");
+    let said = [
+        ("start", started),
+        ("journal", machine.do_("journalctl --no-pager -o export")),
+        (
+            "bus",
+            machine.do_(
+                "busctl --no-pager --json=short call org.dashboardcast1 /org/dashboardcast1 \
+                 org.freedesktop.DBus.ObjectManager GetManagedObjects",
+            ),
+        ),
+        ("HTTP", machine.do_(&format!("curl -sS --fail http://127.0.0.1:8000/sessions/{id}"))),
+        ("CLI", machine.do_(&format!("dashboard-cast status --json {id}"))),
+        ("processes", processes),
+    ];
     let token = machine.do_("cat /etc/dashboard-cast/token");
-    let all = machine.do_("journalctl --no-pager -o export");
-    assert!(!all.contains(token.trim()), "the token is in the log");
+    for (place, words) in said {
+        assert!(words.contains(&id) || place == "processes", "{place} says nothing of it: {words}");
+        assert!(!words.contains(SECRET), "what the page is logged in with: {place}: {words}");
+        assert!(!words.contains(token.trim()), "the token: {place}: {words}");
+    }
 }
 
 /// The newest segment's number.
@@ -148,14 +191,47 @@ fn what_is_killed_comes_back(house: &House) {
 fn what_hangs_is_ended(house: &House) {
     let machine = &house.machine;
     some_session(machine);
-    let encoder = worker(machine, "encoder");
-    machine.do_(&format!("kill -STOP {encoder}"));
-    wait_other_worker(machine, "encoder", &encoder);
-    wait_live(machine);
-    let log = machine.do_("journalctl --no-pager -o cat -u 'dashboard-cast-encoder@*'");
-    assert!(log.contains("Watchdog timeout"), "{log}");
+    for kind in ["encoder", "browser"] {
+        let before = worker(machine, kind);
+        machine.do_(&format!("kill -STOP {before}"));
+        wait_other_worker(machine, kind, &before);
+        wait_live(machine);
+        assert_watchdog(machine, &format!("dashboard-cast-{kind}@*"));
+    }
     machine.do_("dashboard-cast stop --all");
     assert!(workers(machine, "encoder").is_empty());
+    let before = daemon(machine);
+    machine.do_(&format!("kill -STOP {before}"));
+    wait_other_daemon(machine, &before);
+    assert_watchdog(machine, "dashboard-cast.service");
+}
+
+#[track_caller]
+fn assert_watchdog(machine: &Machine, units: &str) {
+    machine.do_("journalctl --sync");
+    let log = machine.do_(&format!("journalctl --no-pager -o cat -u '{units}'"));
+    assert!(log.contains("Watchdog timeout"), "{log}");
+}
+
+fn as_root_it_does_not_run(house: &House) {
+    let machine = &house.machine;
+    let drop_in = "/run/systemd/system/dashboard-cast.service.d";
+    let _afterwards = machine.afterwards(format!(
+        "rm -r {drop_in}; systemctl daemon-reload; \
+         systemctl reset-failed dashboard-cast.service; \
+         systemctl start dashboard-cast.socket dashboard-cast.service"
+    ));
+    machine.do_("systemctl stop dashboard-cast.service");
+    machine.do_(&format!(
+        "mkdir {drop_in} && printf '[Service]\nUser=root\n' >{drop_in}/root.conf && \
+         systemctl daemon-reload"
+    ));
+    assert!(!machine.run("systemctl start dashboard-cast.service").success);
+    // It would not help to try again.
+    assert_eq!(machine.run("systemctl is-active dashboard-cast.service").out.trim(), "failed");
+    machine.do_("journalctl --sync");
+    let log = machine.do_("journalctl --no-pager -o cat -u dashboard-cast.service | tail -n 20");
+    assert!(log.contains("must not run as root"), "{log}");
 }
 
 /// Chromium in the unit's sandbox, with a door for the test that the unit does not have.
