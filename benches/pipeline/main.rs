@@ -21,27 +21,30 @@ mod report;
 mod tree;
 mod video;
 
-#[path = "../../tests/support/daemon.rs"]
-mod daemon;
-#[path = "../../tests/support/files.rs"]
-mod files;
-#[path = "../../tests/support/netdata.rs"]
-mod netdata;
+#[path = "../../tests/cast/scripted/mod.rs"]
+mod scripted;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+#[path = "../../tests/casting/viewer.rs"]
+mod viewer;
 
 use std::{
     env,
     process::ExitCode,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use netdata::Netdata;
 use ours::Ours;
 use pages::{Colour, Pages};
 use reference::Reference;
 use report::{Limit, Report};
+use scripted::ScriptedTv;
+use support::{netdata::Netdata, wait::wait_for};
 use tree::Cpu;
 use video::{Matrix, last_colour, ssim};
+use viewer::Viewer;
 
 /// What is held against the reference, and how far each may go: the most, and what is aimed at.
 const CPU_CASES: [(&str, &str, Limit); 4] = [
@@ -53,7 +56,9 @@ const CPU_CASES: [(&str, &str, Limit); 4] = [
 const START: Limit = Limit::most(3.0, 1.5);
 const CHANGE: Limit = Limit::most(1.2, 1.0);
 const MEMORY: Limit = Limit::most(160.0, 100.0);
+const SECOND_TV: Limit = Limit::most(0.02, 0.01);
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const STARTS: usize = 5;
 const CHANGES: u32 = 8;
 
@@ -78,6 +83,9 @@ fn main() -> ExitCode {
     }
     if bench.runs("change") && bench.measures("ours") {
         bench.change(&mut report);
+    }
+    if bench.runs("second-tv") && bench.measures("ours") {
+        bench.second_tv(&mut report);
     }
     if bench.runs("picture") {
         bench.picture(&mut report);
@@ -216,6 +224,29 @@ impl Bench {
         let worst = taken.last().copied().unwrap_or(f64::INFINITY);
         let note = format!("worst of {CHANGES}; median {middle:.2}");
         report.value("page change → its segment, s", worst, CHANGE, &note);
+    }
+
+    /// What a second TV with the same page adds to what the first one costs us.
+    fn second_tv(&self, report: &mut Report) {
+        eprintln!("bench: a second TV");
+        let tvs = [(); 2].map(|()| Arc::new(ScriptedTv::start()));
+        let ours = Ours::with_tvs(&tvs.each_ref().map(|tv| tv.address()));
+        let url = self.pages.url("charts.html");
+        let mut playing = Vec::new();
+        let costs = tvs.each_ref().map(|tv| {
+            let viewer = Viewer::of(Arc::clone(tv));
+            let session = ours.cast_to(&url, tv.address());
+            wait_for("a TV that fetches", PATIENCE, || {
+                let content = tv.state().media?.content;
+                (viewer.seen(&content).segments > 2).then_some(())
+            });
+            playing.push((session, viewer));
+            let (before, started) = (ours.cpu(), Instant::now());
+            self.cores(report);
+            (ours.cpu() - before) / started.elapsed().as_secs_f64()
+        });
+        let note = format!("12 charts; all of ours with one TV: {:.3}", costs[0]);
+        report.value("a second TV, cores", costs[1] - costs[0], SECOND_TV, &note);
     }
 
     fn picture(&self, report: &mut Report) {

@@ -2,23 +2,23 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use ureq::Agent;
 use url::Url;
 
-use crate::{daemon::Daemon, tree, video::Playlist};
+use crate::{PATIENCE, support::daemon::Daemon, tree, video::Playlist};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dashboard-cast");
 /// How often a playlist is asked for; the error of every time measured here.
 const POLL: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A daemon, without a session yet.
 #[derive(Debug)]
@@ -41,10 +41,17 @@ pub(crate) struct Session<'a> {
 impl Ours {
     #[track_caller]
     pub(crate) fn start() -> Self {
+        Self::with_tvs(&[])
+    }
+
+    #[track_caller]
+    pub(crate) fn with_tvs(tvs: &[SocketAddr]) -> Self {
         let directory = tempfile::tempdir().expect("making a directory");
         let file = directory.path().join("bench.toml");
         // The network that it happens to run in is not asked around in.
-        fs::write(&file, "[devices]\ndiscover = false\n").expect("writing a configuration");
+        let tvs: Vec<_> = tvs.iter().map(|tv| format!("{}={tv}", name(*tv))).collect();
+        let config = format!("[devices]\ndiscover = false\nstatic = {}\n", json!(tvs));
+        fs::write(&file, config).expect("writing a configuration");
         let daemon = Daemon::launch(
             Command::new(PROGRAM).args(["daemon", "--listen", "127.0.0.1:0", "--config"]).arg(file),
         );
@@ -54,8 +61,19 @@ impl Ours {
     /// Starts a session and waits for its first segment.
     #[track_caller]
     pub(crate) fn cast(&self, url: &str) -> Session<'_> {
+        self.begin(&json!({ "url": url }))
+    }
+
+    /// On this TV as well.
+    #[track_caller]
+    pub(crate) fn cast_to(&self, url: &str, tv: SocketAddr) -> Session<'_> {
+        self.begin(&json!({ "url": url, "device": name(tv) }))
+    }
+
+    #[track_caller]
+    fn begin(&self, wanted: &Value) -> Session<'_> {
         let asked = Instant::now();
-        let answer = self.daemon.post("start", &json!({ "url": url })).expect("POST /start");
+        let answer = self.daemon.post("start", wanted).expect("POST /start");
         let id = answer["session_id"].as_str().expect("a session's id").into();
         let master = answer["playlist_url"].as_str().expect("a playlist_url");
         let master = self.daemon.url(master);
@@ -73,6 +91,11 @@ impl Ours {
     /// PSS and RSS in MiB of all our processes, which are not Chromium's.
     pub(crate) fn memory(&self) -> (f64, f64) {
         tree::memory(Path::new(PROGRAM))
+    }
+
+    /// CPU seconds that all our processes, which are not Chromium's, have used so far.
+    pub(crate) fn cpu(&self) -> f64 {
+        tree::cpu(Path::new(PROGRAM))
     }
 
     #[track_caller]
@@ -156,6 +179,11 @@ impl Session<'_> {
         let text = self.ours.text(&self.media).expect("the media playlist");
         Playlist::parse(&text)
     }
+}
+
+/// What a TV is called.
+fn name(tv: SocketAddr) -> String {
+    format!("tv-{}", tv.port())
 }
 
 impl Drop for Session<'_> {

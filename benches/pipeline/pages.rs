@@ -10,7 +10,7 @@ use axum::{
 };
 use tokio::sync::watch;
 
-use crate::files::Files;
+use crate::support::files::Files;
 
 /// A server of `benches/pages`, and of a page whose colour the bench decides.
 #[derive(Debug)]

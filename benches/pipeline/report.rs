@@ -77,7 +77,7 @@ impl Report {
     pub(crate) fn value(&mut self, title: &str, ours: f64, limit: Limit, note: &str) {
         self.row(
             &format!("{title} ({note})"),
-            [String::new(), number(Some(ours), 2), String::new()],
+            [String::new(), number(Some(ours), 3), String::new()],
             (format!("≤ {}", limit.floor), format!("{}", limit.aim)),
             limit.verdict(ours),
         );
