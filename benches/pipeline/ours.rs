@@ -93,9 +93,9 @@ impl Ours {
         tree::memory(Path::new(PROGRAM))
     }
 
-    /// CPU seconds that all our processes, which are not Chromium's, have used so far.
+    /// CPU seconds that the daemon alone has used so far.
     pub(crate) fn cpu(&self) -> f64 {
-        tree::cpu(Path::new(PROGRAM))
+        tree::cpu(self.daemon.id())
     }
 
     #[track_caller]

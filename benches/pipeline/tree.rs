@@ -82,24 +82,17 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / TICKS_PER_SECOND
 }
 
-/// CPU seconds used so far by the descendants that run `program`.
-pub(crate) fn cpu(program: &Path) -> f64 {
-    let all = processes();
-    let used = running(program).into_iter().filter_map(|pid| all.get(&pid));
-    seconds(used.map(|process| process.ticks).sum())
-}
-
-fn running(program: &Path) -> Vec<u32> {
-    let mut found = descendants(&[]);
-    found.retain(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program));
-    found
+/// CPU seconds that a process has used so far.
+pub(crate) fn cpu(process: u32) -> f64 {
+    processes().get(&process).map_or(0.0, |process| seconds(process.ticks))
 }
 
 /// Memory in MiB of the descendants that run `program`, shared pages split among those that share
 /// them (PSS), and the private and shared pages of each as the kernel counts them (RSS).
 pub(crate) fn memory(program: &Path) -> (f64, f64) {
-    running(program)
+    descendants(&[])
         .into_iter()
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
         .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
         .fold((0.0, 0.0), |(pss, rss), rollup| {
             (pss + mebibytes(&rollup, "Pss:"), rss + mebibytes(&rollup, "Rss:"))
