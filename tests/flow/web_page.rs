@@ -43,15 +43,11 @@ const TEXTS: &str = r#"
     });
 })()"#;
 
-const NOTHING_RUNS: &str = "document.querySelector('#empty')?.hidden === false";
-
 #[test]
 fn people_start_watch_and_stop_a_page() {
     let _turn = turn();
     let stage = Stage::set("");
-    let mut browser = Chromium::launch(DESKTOP.0, DESKTOP.1);
-    browser.navigate(stage.daemon.url("").as_str());
-    wait(&mut browser, "word that nothing is there", NOTHING_RUNS);
+    let mut browser = visit(&stage, DESKTOP);
     let form = json!([stage.daemon.url("sample").as_str(), "720p"]);
     browser.evaluate(&format!(
         "[url.value, quality.value] = {form}; document.querySelector('#start button').click()"
@@ -66,10 +62,7 @@ fn people_start_watch_and_stop_a_page() {
         "its title",
         "document.querySelector('.title').textContent === 'Sample dashboard'",
     );
-    for scheme in ["light", "dark"] {
-        browser.prefer(scheme);
-        check_looks(&mut browser, scheme);
-    }
+    check_looks(&mut browser);
     browser.evaluate("document.querySelector('.watch').click()");
     wait(
         &mut browser,
@@ -88,9 +81,7 @@ fn people_start_watch_and_stop_a_page() {
 fn people_are_told_what_is_wrong_with_an_address() {
     let _turn = turn();
     let stage = Stage::set("");
-    let mut browser = Chromium::launch(PHONE.0, PHONE.1);
-    browser.navigate(stage.daemon.url("").as_str());
-    wait(&mut browser, "word that nothing is there", NOTHING_RUNS);
+    let mut browser = visit(&stage, PHONE);
     for (address, words) in [("", "Give the address"), ("file:///etc/passwd", "http")] {
         browser.evaluate(&format!(
             "url.value = {}; document.querySelector('#start button').click()",
@@ -102,10 +93,17 @@ fn people_are_told_what_is_wrong_with_an_address() {
         );
         wait(&mut browser, words, &says);
     }
-    for scheme in ["light", "dark"] {
-        browser.prefer(scheme);
-        check_looks(&mut browser, scheme);
-    }
+    check_looks(&mut browser);
+}
+
+/// Opens the page of a service that shows nothing.
+#[track_caller]
+fn visit(stage: &Stage, (width, height): (u32, u32)) -> Chromium {
+    let mut browser = Chromium::launch(width, height);
+    browser.navigate(stage.daemon.url("").as_str());
+    let empty = "document.querySelector('#empty')?.hidden === false";
+    wait(&mut browser, "word that nothing is there", empty);
+    browser
 }
 
 /// Waits until this expression holds on the page.
@@ -114,10 +112,14 @@ fn wait(browser: &mut Chromium, what: &str, expression: &str) {
     wait_for(what, PATIENCE, || (browser.evaluate(expression) == true).then_some(()));
 }
 
-/// Checks at the sizes of a desk and of a phone that all of it is within the window and can be read.
+/// Checks, light and dark, at the sizes of a desk and of a phone, that all of it is within the window and can be
+/// read.
 #[track_caller]
-fn check_looks(browser: &mut Chromium, scheme: &str) {
-    for (width, height) in [DESKTOP, PHONE] {
+fn check_looks(browser: &mut Chromium) {
+    for (scheme, (width, height)) in
+        [("light", DESKTOP), ("light", PHONE), ("dark", DESKTOP), ("dark", PHONE)]
+    {
+        browser.prefer(scheme);
         browser.resize(width, height);
         let wide = browser.evaluate("document.documentElement.scrollWidth");
         assert_eq!(wide, width, "{scheme}: one has to scroll sideways");
