@@ -44,13 +44,13 @@ fn a_stream_is_sound_for_ten_minutes() {
 fn check_sound(calm: u64) {
     let _turn = turn();
     let pages = Pages::serve();
-    // Something moves for two seconds, then nothing does.
+    // Something that is large enough for many pictures a second moves for two seconds, then nothing does.
     pages.put_page(
         "board",
         coloured(
             MOVING,
-            "document.body.innerHTML = '<div id=mover style=\"position:absolute;width:90px;' +
-                 'height:90px;background:linear-gradient(red,blue)\"></div>' +
+            "document.body.innerHTML = '<div id=mover style=\"position:absolute;width:240px;' +
+                 'height:240px;background:linear-gradient(red,blue)\"></div>' +
                  '<p style=\"color:#dde;font:26px sans-serif;padding:120px\">' +
                  'The quick brown fox jumps over the lazy dog, 0123456789. '.repeat(40);
              let begin;
