@@ -144,7 +144,8 @@ fn nothing_is_thrown_away_under_a_name() {
 
 #[test]
 fn unsafe_code_stays_on_its_islands() {
-    const ISLANDS: [&str; 12] = [
+    const ISLANDS: [&str; 13] = [
+        "daemon/memory.rs",
         "encode/libav/hardware.rs",
         "encode/libav/log.rs",
         "encode/libav/mod.rs",

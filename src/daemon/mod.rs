@@ -2,6 +2,7 @@
 
 mod casts;
 mod doctor;
+mod memory;
 mod parts;
 mod reload;
 mod runtime;

@@ -3,7 +3,10 @@
 use crate::{
     pages::{Pages, plain},
     stage::{PATIENCE, Session, Stage, turn},
-    support::{processes::holdings, wait::wait_for},
+    support::{
+        processes::{holdings, own_memory},
+        wait::wait_for,
+    },
 };
 
 /// How far a session comes before it is stopped.
@@ -40,6 +43,49 @@ fn a_hundred_sessions_leave_nothing() {
     assert!(memory <= before.1 + 8 * 1024, "{before:?} before, {descriptors}, {memory} after");
     assert_eq!(stage.get("health").json()["status"], "healthy");
     assert!(!stage.daemon.log().contains("killing it"), "a worker had to be killed");
+}
+
+#[test]
+fn what_a_stream_held_is_given_back() {
+    const SEGMENTS: u64 = 20;
+    let _turn = turn();
+    let pages = Pages::serve();
+    // As much as a stream may weigh.
+    pages.put_page(
+        "noise",
+        plain(
+            "const canvas = document.body.appendChild(document.createElement('canvas'));
+             canvas.width = innerWidth;
+             canvas.height = innerHeight;
+             const context = canvas.getContext('2d');
+             const image = context.createImageData(canvas.width, canvas.height);
+             const pixels = new Uint32Array(image.data.buffer);
+             const draw = () => {
+                 for (let i = 0; i < pixels.length; i++)
+                     pixels[i] = 0xff000000 | Math.random() * 0xffffff;
+                 context.putImageData(image, 0, 0);
+                 requestAnimationFrame(draw);
+             };
+             draw();",
+        ),
+    );
+    let stage = Stage::set("");
+    start_and_stop(&stage, &pages.url("noise"), 19);
+    let id = stage.daemon.id();
+    let before = own_memory(id);
+    let session = stage.open(&pages.url("noise"));
+    let held = wait_for("segments", PATIENCE, || {
+        (session.view()["video"]["segments"].as_u64() >= Some(SEGMENTS)).then(|| own_memory(id))
+    });
+    stage.stop();
+    wait_for("memory given back", PATIENCE, || {
+        let after = own_memory(id);
+        (after <= before + 2 * 1024).then_some(())
+    });
+    assert!(
+        held > before + 4 * 1024,
+        "{before} kB, and {held} with a stream: there is little to give back"
+    );
 }
 
 #[track_caller]
