@@ -84,6 +84,7 @@ pub(crate) fn prepare(script: &str, suite: &str) -> PathBuf {
     assert!(geteuid().is_root(), "this test makes whole systems: run it as root");
     let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(script))
         .arg(suite)
+        .env("DASHBOARD_CAST_PROGRAM", env!("CARGO_BIN_EXE_dashboard-cast"))
         .stderr(Stdio::inherit())
         .output()
         .unwrap_or_else(|error| panic!("running {script}: {error}"));
