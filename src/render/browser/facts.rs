@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use url::Url;
 
-use super::{cdp::Event, look::Look};
+use super::{
+    cdp::Event,
+    look::{Address, Look, Shape},
+};
 use crate::{
     session::ports::{BrowserEvent, PageFailure},
     units::Size,
@@ -95,6 +98,8 @@ pub(super) struct Facts {
     frame: String,
     size: Size,
     load_timeout: Duration,
+    /// Where the last command led.
+    wanted: Address,
     phase: Phase,
     looks: Looks,
     /// A command was given whose navigation Chromium has not named yet.
@@ -112,6 +117,7 @@ impl Facts {
             frame,
             size,
             load_timeout,
+            wanted: Address::default(),
             phase: Phase::Rest,
             looks: Looks::Off,
             commanded: false,
@@ -122,13 +128,14 @@ impl Facts {
         }
     }
 
-    /// What was wrong with the page before says nothing of the next one.
-    pub(super) fn another_page_is_wanted(&mut self) {
-        self.wrong_looks = 0;
-    }
-
     /// A command to load `url` is on its way.
     pub(super) fn commanded(&mut self, url: &Url, now: Instant) -> Effect {
+        let wanted = Address::of(url);
+        if wanted != self.wanted {
+            // What was wrong with the page before says nothing of this one.
+            self.wrong_looks = 0;
+            self.wanted = wanted;
+        }
         self.commanded = true;
         self.pending = None;
         self.phase = Phase::Rest;
@@ -169,29 +176,55 @@ impl Facts {
     }
 
     /// What the page said when it was looked at; `None` when its scripts spoilt the answer.
+    ///
+    /// One that was wrong is not told to be there, not even for a moment, before it is right.
     pub(super) fn looked(&mut self, answer: Option<&Value>, now: Instant) -> Vec<Effect> {
         let Looks::Asked { late, .. } = self.looks else {
             return Vec::new();
         };
         self.looks = Looks::Next { at: now + LOOK_EVERY };
+        let is_new = matches!(self.phase, Phase::Drawn);
+        let was_wrong = self.is_wrong();
+        let Look { title, shape } = answer.map(Look::read).unwrap_or_default();
+        let failure = shape.and_then(|shape| self.judge(&shape, now));
         let mut told = Vec::new();
-        if late {
+        if late && !self.is_wrong() {
             told.push(BrowserEvent::Responsive);
         }
-        let look = answer.map(Look::read).unwrap_or_default();
-        if let Some(title) = look.title {
+        if let Some(title) = title {
             if matches!(self.phase, Phase::Loaded) && title != self.title {
                 told.push(BrowserEvent::Title(title.clone()));
             }
             self.title = title;
         }
-        let is_new = matches!(self.phase, Phase::Drawn);
-        match look.shape {
-            Some(shape) => told.extend(self.judged(shape.wrong(self.size), is_new, now)),
-            None if is_new => told.extend(self.loaded()),
-            None => {}
+        if let Some(failure) = failure {
+            self.phase = Phase::Loaded;
+            // Of one that was late, something else was told meanwhile.
+            if is_new || late || !was_wrong {
+                told.push(BrowserEvent::Failed(failure));
+            }
+        } else if !self.is_wrong() && (is_new || was_wrong) {
+            told.extend(self.loaded());
         }
         told.into_iter().map(Effect::Tell).collect()
+    }
+
+    /// What is wrong with the page, once it has been so for long enough.
+    fn judge(&mut self, shape: &Shape, now: Instant) -> Option<PageFailure> {
+        let Some(failure) = shape.wrong(self.size, &self.wanted) else {
+            self.wrong_looks = 0;
+            return None;
+        };
+        self.wrong_looks = self.wrong_looks.saturating_add(1);
+        if self.is_wrong() {
+            return Some(failure);
+        }
+        self.looks = Looks::Next { at: now + LOOK_AGAIN };
+        None
+    }
+
+    const fn is_wrong(&self) -> bool {
+        self.wrong_looks >= WRONG_LOOKS
     }
 
     /// When [`Self::tick`] is due.
@@ -345,27 +378,6 @@ impl Facts {
             title: self.title.clone(),
             http_status: document.status,
         })
-    }
-
-    /// One that was wrong is not told to be there, not even for a moment, before it is right.
-    fn judged(
-        &mut self,
-        wrong: Option<PageFailure>,
-        is_new: bool,
-        now: Instant,
-    ) -> Option<BrowserEvent> {
-        let was_wrong = self.wrong_looks >= WRONG_LOOKS;
-        let Some(failure) = wrong else {
-            self.wrong_looks = 0;
-            return (is_new || was_wrong).then(|| self.loaded()).flatten();
-        };
-        self.wrong_looks = self.wrong_looks.saturating_add(1);
-        if self.wrong_looks < WRONG_LOOKS {
-            self.looks = Looks::Next { at: now + LOOK_AGAIN };
-            return is_new.then(|| self.loaded()).flatten();
-        }
-        self.phase = Phase::Loaded;
-        (is_new || !was_wrong).then_some(BrowserEvent::Failed(failure))
     }
 
     /// A navigation ended before there was a document.

@@ -1,6 +1,6 @@
 //! What a page says of itself when it is looked at.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use crate::{session::ports::PageFailure, units::Size};
@@ -8,29 +8,71 @@ use crate::{session::ports::PageFailure, units::Size};
 /// Titles are for a status line; pages put anything there.
 const LONGEST_TITLE: usize = 200;
 
-/// What is evaluated in the page to look at it, after it has drawn. `wanted` is where it was told to be.
+/// What of an address is compared.
+const LONGEST_ADDRESS: usize = 2048;
+
+/// Elements of a page, or of a shadow tree, up to which it is searched for shadow trees. Pages that ask for a login
+/// are small, and others are looked at for as long as they are shown.
+const MOST_ELEMENTS: usize = 5000;
+
+/// What is evaluated in the page to look at it, after it has drawn; `null` where its scripts are in the way.
 ///
 /// A page that is there in its own eyes may still be a picture behind on the display: its frame is
 /// drawn after the event, and passes through raster and compositor. With the fourth animation frame
 /// the first is through. A page that does not let frames come is looked at after a second.
 ///
-/// Home Assistant's login has its fields in shadow trees. Only somewhere else than wanted it is searched for:
-/// a dashboard may well have such a field.
-pub(super) fn looking(wanted: &Url) -> String {
-    let wanted = json!(format!("{}{}", wanted.origin().ascii_serialization(), wanted.path()));
+/// Home Assistant's login has its fields in shadow trees. A field that nobody can see is none: many pages keep one
+/// for later. Where the page should be is not said here, because that may be a secret, and scripts could read it.
+pub(super) fn looking() -> String {
     format!(
         "new Promise(done => {{
-    const asks = root => [...root.querySelectorAll('*')].some(element =>
-        element.matches('input[type=password]') ? element.checkVisibility()
-            : element.shadowRoot && asks(element.shadowRoot));
-    const look = () => done([document.title.slice(0, {LONGEST_TITLE}), innerWidth, innerHeight,
-        devicePixelRatio, location.origin + location.pathname !== {wanted} && asks(document)]);
+    const fields = root => {{
+        const all = root.querySelectorAll('*');
+        const hosts = all.length > {MOST_ELEMENTS} ? [] : [...all];
+        return [...root.querySelectorAll('input[type=password]'),
+            ...hosts.flatMap(host => host.shadowRoot instanceof ShadowRoot ? fields(host.shadowRoot) : [])];
+    }};
+    const isSeen = field => {{
+        const box = field.getBoundingClientRect();
+        return field.checkVisibility({{checkOpacity: true, checkVisibilityCSS: true}})
+            && box.width > 0 && box.left < innerWidth && box.right > 0
+            && box.height > 0 && box.top < innerHeight && box.bottom > 0;
+    }};
+    let looked = false;
+    const look = () => {{
+        if (looked) return;
+        looked = true;
+        try {{
+            done([document.title.slice(0, {LONGEST_TITLE}), innerWidth, innerHeight, devicePixelRatio,
+                (location.host + location.pathname).slice(0, {LONGEST_ADDRESS}), fields(document).some(isSeen)]);
+        }} catch {{
+            done(null);
+        }}
+    }};
     const after = frames =>
         frames > 0 ? requestAnimationFrame(() => after(frames - 1)) : look();
     setTimeout(look, 1000);
     after(4);
 }})"
     )
+}
+
+/// Where a page is, as far as that tells it from others: many sites lead to `https` by themselves, or add a slash,
+/// and what follows the path is the page's own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Address(String);
+
+impl Address {
+    pub(super) fn of(url: &Url) -> Self {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Self::new(&format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path()))
+    }
+
+    /// Of host and path.
+    fn new(place: &str) -> Self {
+        let place: String = place.chars().take(LONGEST_ADDRESS).collect();
+        Self(place.trim_end_matches('/').to_owned())
+    }
 }
 
 /// The answer, as far as the page's scripts have not spoilt it.
@@ -57,7 +99,9 @@ pub(super) struct Shape {
     height: f64,
     /// Device pixels for one CSS pixel, zoom included.
     ratio: f64,
-    asks_for_login: bool,
+    address: Address,
+    /// A field for a password can be seen.
+    has_password_field: bool,
 }
 
 impl Shape {
@@ -66,13 +110,19 @@ impl Shape {
             let number = answer.get(index)?.as_f64()?;
             (0.0..1e6).contains(&number).then_some(number)
         };
-        let asks_for_login = answer.get(4).and_then(Value::as_bool).unwrap_or_default();
-        Some(Self { width: number(1)?, height: number(2)?, ratio: number(3)?, asks_for_login })
+        Some(Self {
+            width: number(1)?,
+            height: number(2)?,
+            ratio: number(3)?,
+            address: Address::new(answer.get(4)?.as_str()?),
+            has_password_field: answer.get(5)?.as_bool()?,
+        })
     }
 
-    /// What is wrong with it as a picture of this size.
-    pub(super) fn wrong(&self, size: Size) -> Option<PageFailure> {
-        if self.asks_for_login {
+    /// What is wrong with it as a picture of this size and of the page that is wanted. A dashboard may well have a
+    /// field for a password; one that somewhere else has one asks for a login.
+    pub(super) fn wrong(&self, size: Size, wanted: &Address) -> Option<PageFailure> {
+        if self.has_password_field && self.address != *wanted {
             return Some(PageFailure::Login);
         }
         let (width, height) = self.device_pixels();
@@ -107,17 +157,36 @@ mod tests {
         let size = Size::new(1280, 720);
         for ratio in [0.25, 0.5, 0.8, 1.0, 1.1, 1.25, 1.5, 1.75, 2.5, 3.3, 5.0] {
             let (width, height) = ((1280.0_f64 / ratio).floor(), (720.0_f64 / ratio).floor());
-            let shape = |width, height| Shape { width, height, ratio, asks_for_login: false };
+            let shape = |width, height| Shape {
+                width,
+                height,
+                ratio,
+                address: Address::default(),
+                has_password_field: false,
+            };
             assert!(shape(width, height).fills(size), "{ratio}");
             assert!(!shape(width - 4.0 / ratio.min(1.0), height).fills(size), "{ratio}");
         }
     }
 
     #[test]
-    fn the_wanted_address_is_compared_without_what_is_secret_in_it() {
-        let wanted = Url::parse("http://me:secret@host:80/d/\u{201c}1\"?token=secret#a").unwrap();
-        let expression = looking(&wanted);
-        assert!(expression.contains(r#"!== "http://host/d/%E2%80%9C1%22" &&"#), "{expression}");
-        assert!(!expression.contains("secret"), "{expression}");
+    fn a_page_is_the_wanted_one_wherever_sites_lead_by_themselves() {
+        let is_wanted = |wanted: &str, place: &str| {
+            Address::of(&Url::parse(wanted).unwrap()) == Address::new(place)
+        };
+        for (wanted, place) in [
+            ("http://me:secret@host:80/d/\u{201c}1\"?token=secret#a", "host/d/%E2%80%9C1%22"),
+            ("https://host:8123/lovelace/", "host:8123/lovelace"),
+            ("http://host/d", "host/d/"),
+            ("http://host", "host/"),
+            ("http://[fd00::1]:3000/d", "[fd00::1]:3000/d"),
+        ] {
+            assert!(is_wanted(wanted, place), "{wanted} {place}");
+        }
+        for place in ["host/login", "host:3000/d", "other/d", ""] {
+            assert!(!is_wanted("http://host/d", place), "{place}");
+        }
+        let long = format!("http://host/{}", "a".repeat(3000));
+        assert!(is_wanted(&long, &long["http://".len()..][..LONGEST_ADDRESS]));
     }
 }

@@ -141,10 +141,7 @@ impl Page {
                 return Ok(Vec::new());
             }
             BrowserCommand::Reload => {}
-            BrowserCommand::Navigate(url) => {
-                self.wanted = url;
-                self.facts.another_page_is_wanted();
-            }
+            BrowserCommand::Navigate(url) => self.wanted = url,
         }
         self.open().await
     }
@@ -249,7 +246,7 @@ impl Page {
             Effect::Tell(event) => Ok(events.send(event).await.err().map(|_| Closed)),
             Effect::Look => {
                 let look = json!({
-                    "expression": looking(&self.wanted), "awaitPromise": true, "returnByValue": true, "silent": true,
+                    "expression": looking(), "awaitPromise": true, "returnByValue": true, "silent": true,
                 });
                 let call = Call::new("Runtime.evaluate", look);
                 self.looking = Some(self.cdp.send(call).await?);

@@ -91,7 +91,7 @@ impl Story {
 
     /// A page that answers well.
     fn answered(&mut self, title: &str) -> Vec<String> {
-        self.looked(json!([title, 1280, 720, 1]))
+        self.looked(json!([title, 1280, 720, 1, "host/d", false]))
     }
 
     /// From the command to the page that is there.
@@ -359,7 +359,7 @@ fn a_page_that_does_not_answer_is_unresponsive_until_it_does() {
 #[test]
 fn a_page_whose_scripts_spoil_the_answer_still_answered() {
     let mut story = Story::loaded();
-    for answer in [json!(null), json!("x"), json!([{}, "a", -1, 1e300])] {
+    for answer in [json!(null), json!("x"), json!([{}, "a", -1, 1e300, 7, "no"])] {
         assert_eq!(story.wait(5 * SECOND), ["look"]);
         assert_eq!(story.looked(answer), NOTHING);
     }
@@ -395,7 +395,7 @@ fn a_renderer_that_ends_while_its_page_is_replaced_is_no_crash() {
 fn a_viewport_that_stays_wrong_is_a_failure_until_it_is_right() {
     let mut story = Story::loaded();
     assert_eq!(story.wait(5 * SECOND), ["look"]);
-    let small = json!(["Home", 1018, 658, 1]);
+    let small = json!(["Home", 1018, 658, 1, "host/d", false]);
     assert_eq!(story.looked(small.clone()), NOTHING);
     assert_eq!(story.wait(SECOND), ["look"]);
     assert_eq!(story.looked(small.clone()), NOTHING);
@@ -411,7 +411,7 @@ fn a_viewport_that_stays_wrong_is_a_failure_until_it_is_right() {
 fn a_page_that_goes_on_asking_for_a_login_is_a_failure_until_it_is_the_wanted_one() {
     let mut story = Story::loaded();
     assert_eq!(story.wait(5 * SECOND), ["look"]);
-    let login = json!(["Log in", 1280, 720, 1, true]);
+    let login = json!(["Log in", 1280, 720, 1, "host/login", true]);
     assert_eq!(story.looked(login.clone()), ["title Log in"]);
     assert_eq!(story.wait(SECOND), ["look"]);
     assert_eq!(story.answered("Home"), ["title Home"], "it has logged in by itself");
@@ -425,9 +425,43 @@ fn a_page_that_goes_on_asking_for_a_login_is_a_failure_until_it_is_the_wanted_on
     story.response("L2", 200);
     story.commit("L2", "http://host/login");
     assert_eq!(story.lifecycle("L2", "load"), "look");
-    assert_eq!(story.looked(login), ["failed Login"], "nobody sees it for a moment");
+    assert_eq!(story.looked(json!(null)), NOTHING, "an answer that was spoilt is none");
+    assert_eq!(story.wait(5 * SECOND), ["look"]);
+    assert_eq!(story.looked(login.clone()), ["failed Login"], "nobody sees it for a moment");
+    assert_eq!(
+        story.wait(60 * SECOND),
+        ["look", "failed Unresponsive { seconds: 15 }"],
+        "nor when it hangs and comes back"
+    );
+    assert_eq!(story.looked(login), ["failed Login"]);
     assert_eq!(story.wait(5 * SECOND), ["look"]);
     assert_eq!(story.answered("Home"), ["title Home", "loaded http://host/login Home Some(200)"]);
+}
+
+#[test]
+fn a_field_for_a_password_is_nothing_where_the_page_should_be() {
+    let mut story = Story::loaded();
+    for _ in 0..4 {
+        assert_eq!(story.wait(5 * SECOND), ["look"]);
+        assert_eq!(story.looked(json!(["Home", 1280, 720, 1, "host/d/", true])), NOTHING);
+    }
+}
+
+#[test]
+fn what_was_wrong_with_a_page_says_nothing_of_another_one() {
+    let mut story = Story::loaded();
+    let login = json!(["Home", 1280, 720, 1, "host/login", true]);
+    for told in [&[][..], &[], &["failed Login"]] {
+        assert_eq!(story.wait(5 * SECOND), ["look"]);
+        let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(story.looked(login.clone()), told);
+    }
+    story.command("http://host/e");
+    story.start("L2", "http://host/e");
+    story.response("L2", 200);
+    story.commit("L2", "http://host/login");
+    assert_eq!(story.lifecycle("L2", "load"), "look");
+    assert_eq!(story.looked(login), ["loaded http://host/login Home Some(200)"]);
 }
 
 #[test]
