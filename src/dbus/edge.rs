@@ -17,7 +17,7 @@ use super::{
 use crate::{
     control::{Core, to_the_end},
     ids::SessionId,
-    session::Stopped,
+    session::{Stopped, parse_url},
 };
 
 /// The largest call that names a page, as of `POST /start`.
@@ -113,6 +113,23 @@ pub(super) fn check_size(call: &Header<'_>) -> Result<(), Error> {
 /// The host of a page's address, which is all of it that polkit may show and log: the rest can hold
 /// secrets. Empty when there is none.
 pub(super) fn host_of(url: &str) -> String {
-    let page = Url::parse(url).ok();
+    let page = parse_url(url.to_owned()).ok();
     page.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_that_of_the_page_that_is_opened() {
+        for (url, host) in [
+            ("https://me:secret@dash.lan:3000/d?token=secret", "dash.lan"),
+            ("dash.lan:3000/d", "dash.lan"),
+            ("dash", "dash"),
+            ("/d/1", ""),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+    }
 }

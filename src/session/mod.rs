@@ -30,6 +30,7 @@ pub use error::{NavigateError, PictureError, StartError, StartErrorKind};
 pub(crate) use list::redact;
 pub use order::Order;
 pub use registry::{Outside, Registry};
+pub(crate) use request::parse_url;
 pub use request::{CastSpec, Defaults, RequestError, SessionSpec, StartRequest};
 pub use rules::Rules;
 pub use snapshot::{PageView, Sent, Snapshot, StateView, StreamView};

@@ -248,7 +248,7 @@ impl StartRequest {
 }
 
 /// The address of a page, as people type it into a browser: `http://` may be left out.
-pub(super) fn parse_url(url: String) -> Result<Url, RequestError> {
+pub(crate) fn parse_url(url: String) -> Result<Url, RequestError> {
     let parsed = match begins_with_host(&url) {
         true => Url::parse(&format!("http://{url}")),
         false => Url::parse(&url),
@@ -256,11 +256,14 @@ pub(super) fn parse_url(url: String) -> Result<Url, RequestError> {
     parsed.map_err(|cause| RequestError::Url { url, cause: cause.to_string() })
 }
 
-/// As `host/path` and `host:3000/path` do; `http://host` and `data:text/html` do not.
+/// As `host/path`, `host:3000/path` and `me@[fd00::5]/path` do; `http://host` and `data:text/html` do not.
 fn begins_with_host(url: &str) -> bool {
-    let host = url.split(['/', '?', '#']).next().unwrap_or_default();
-    let is_port = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());
-    !host.is_empty() && host.rsplit_once(':').is_none_or(|(_, port)| is_port(port))
+    let place = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
+    // What colons an IPv6 address has are in its brackets.
+    let end = host.rsplit_once(']').map_or(host, |(_, end)| end);
+    let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    !place.is_empty() && end.rsplit_once(':').is_none_or(|(_, port)| is_port(port))
 }
 
 fn within(
@@ -323,6 +326,8 @@ mod tests {
             ("dash.lan/d/1?to=a:b", "http://dash.lan/d/1?to=a:b"),
             ("dash:3000/d/1", "http://dash:3000/d/1"),
             ("[fd00::5]:80", "http://[fd00::5]/"),
+            ("[fd00::beef]/d", "http://[fd00::beef]/d"),
+            ("me:secret@dash:3000/d", "http://me:secret@dash:3000/d"),
             ("https://dash", "https://dash/"),
             // What may be opened is for the policy to judge.
             ("data:text/html,x", "data:text/html,x"),
