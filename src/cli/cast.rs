@@ -67,8 +67,8 @@ async fn follow(service: &Service, changes: &Changes, name: &str) -> Result<(), 
     }
 }
 
-/// `asked` is the service that was asked to start it. The next one is asked as well: it may have gone on
-/// with it, and then that changes nothing.
+/// `asked` is the service that was asked to start it. The next one is asked as well where it has not gone on with
+/// it. Whether people have its screen it may not know yet, and one that is asked for what runs would take that.
 async fn look(
     service: &Service,
     name: &str,
@@ -80,11 +80,14 @@ async fn look(
             // A call would start it, and somebody may just have stopped it.
             return Ok(Now::Unknown);
         }
+        let mut session = find(service, name).await?;
         if *asked != owner {
-            have_run(service, name).await?;
+            if session.is_none() {
+                service.start_named(name).await?;
+                session = find(service, name).await?;
+            }
             *asked = owner;
         }
-        let session = find(service, name).await?;
         Ok(session.map_or(Now::Ended, |session| Now::Runs(Box::new(session))))
     }
     .await;

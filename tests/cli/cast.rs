@@ -125,7 +125,7 @@ fn a_cast_that_ends_ends_the_program_without_a_failure() {
 }
 
 #[test]
-fn a_service_that_goes_is_waited_for_and_the_next_one_is_asked_again() {
+fn a_service_that_goes_is_waited_for_and_the_next_one_is_asked_where_it_has_not_gone_on() {
     let bus = Bus::start();
     let fake = Fake::start(&bus, &[kitchen()]);
     let unit = Unit::start(&bus);
@@ -133,6 +133,11 @@ fn a_service_that_goes_is_waited_for_and_the_next_one_is_asked_again() {
     drop(fake);
     assert_eq!(unit.told(), "STATUS=The service is not running; it is waited for.");
     let fake = Fake::start(&bus, &[kitchen()]);
+    assert_eq!(unit.told(), "STATUS=live confirmed http://dash.lan/1 on Kitchen");
+    assert_eq!(fake.calls(), [""; 0], "it may not know yet that people have the screen");
+    drop(fake);
+    assert_eq!(unit.told(), "STATUS=The service is not running; it is waited for.");
+    let fake = Fake::start_for(&bus, kitchen());
     assert_eq!(unit.told(), "STATUS=live confirmed http://dash.lan/1 on Kitchen");
     assert_eq!(fake.calls(), ["StartNamed kitchen"]);
     unit.end(Signal::TERM);

@@ -374,14 +374,26 @@ impl Fake {
         Self::start_as(bus, sessions, "degraded")
     }
 
+    /// One in which nothing runs, and whose first start makes this.
+    #[track_caller]
+    pub(crate) fn start_for(bus: &Bus, next: Facts) -> Self {
+        Self::build(bus, &[], "degraded", Some(next))
+    }
+
     #[track_caller]
     pub(crate) fn start_as(bus: &Bus, sessions: &[Facts], status: &'static str) -> Self {
+        Self::build(bus, sessions, status, None)
+    }
+
+    #[track_caller]
+    fn build(bus: &Bus, sessions: &[Facts], status: &'static str, next: Option<Facts>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("starting a runtime");
-        let (calls, next, refusal) = (Calls::default(), Arc::default(), Arc::default());
+        let (calls, refusal) = (Calls::default(), Arc::default());
+        let next = Arc::new(Mutex::new(next));
         let running = sessions.iter().map(Facts::path).collect();
         let manager = Manager {
             calls: Arc::clone(&calls),
