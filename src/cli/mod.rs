@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::exit::Failure;
-use crate::{dbus::Bus, privileges, process, systemd::Journal};
+use crate::{daemon::give_back_what_is_large, dbus::Bus, privileges, process, systemd::Journal};
 
 /// Keeps web dashboards on TVs: renders the page, encodes it, streams it.
 #[derive(Debug, Parser)]
@@ -150,6 +150,7 @@ fn carry_out(bus: Bus, verb: Verb) -> Result<(), Failure> {
 
 /// For what runs a daemon or searches the network.
 fn runtime() -> Result<Runtime, Failure> {
+    give_back_what_is_large();
     // Little is computed in the daemon; two threads keep a slow request from delaying a segment.
     Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

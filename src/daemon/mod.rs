@@ -10,5 +10,6 @@ mod service;
 mod startup;
 mod state;
 
+pub use memory::give_back_what_is_large;
 pub use runtime::state_directory;
 pub use startup::{Daemon, StartupError, Surroundings};

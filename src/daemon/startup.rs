@@ -11,7 +11,6 @@ use tokio::{
 
 use super::{
     doctor::Doctor,
-    memory::give_back_what_is_large,
     parts::Parts,
     reload::{Concerned, Reloader, browser_settings, rules},
     runtime::{RuntimeDirectory, trail_directory},
@@ -107,7 +106,6 @@ impl Daemon {
         settings: Settings,
         surroundings: Surroundings,
     ) -> Result<Self, StartupError> {
-        give_back_what_is_large();
         let Surroundings { source, state, bus, mut sockets, worker_sockets } = surroundings;
         let Settings { config, token, .. } = &settings;
         let access =

@@ -47,7 +47,8 @@ fn a_hundred_sessions_leave_nothing() {
 
 #[test]
 fn what_a_stream_held_is_given_back() {
-    const SEGMENTS: u64 = 20;
+    /// kB.
+    const MUCH: usize = 4 * 1024;
     let _turn = turn();
     let pages = Pages::serve();
     // As much as a stream may weigh.
@@ -73,19 +74,10 @@ fn what_a_stream_held_is_given_back() {
     start_and_stop(&stage, &pages.url("noise"), 19);
     let id = stage.daemon.id();
     let before = own_memory(id);
-    let session = stage.open(&pages.url("noise"));
-    let held = wait_for("segments", PATIENCE, || {
-        (session.view()["video"]["segments"].as_u64() >= Some(SEGMENTS)).then(|| own_memory(id))
-    });
+    stage.open(&pages.url("noise"));
+    wait_for("a stream's memory", PATIENCE, || (own_memory(id) > before + MUCH).then_some(()));
     stage.stop();
-    wait_for("memory given back", PATIENCE, || {
-        let after = own_memory(id);
-        (after <= before + 2 * 1024).then_some(())
-    });
-    assert!(
-        held > before + 4 * 1024,
-        "{before} kB, and {held} with a stream: there is little to give back"
-    );
+    wait_for("memory given back", PATIENCE, || (own_memory(id) < before + MUCH / 2).then_some(()));
 }
 
 #[track_caller]
