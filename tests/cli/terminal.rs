@@ -260,7 +260,11 @@ fn three_shells_complete_what_people_type() {
         version.unwrap_or_else(|error| panic!("{name}: {error}: run .ci/setup test"));
         let path = directory.path().display();
         let terminal = Terminal::with(80, &format!("cd {path}; HOME={path} {shell}; exec sh"));
-        for key in [load, "Enter", "dashboard-cast reload", "Tab", "Tab"] {
+        for key in [load, "Enter", "echo lo''aded", "Enter"] {
+            terminal.press(key);
+        }
+        terminal.wait_for(&["loaded"]);
+        for key in ["dashboard-cast reload", "Tab", "Tab"] {
             terminal.press(key);
         }
         terminal.wait_for(&["reload-page"]);

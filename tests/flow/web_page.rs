@@ -121,6 +121,7 @@ fn check_looks(browser: &mut Chromium) {
     {
         browser.prefer(scheme);
         browser.resize(width, height);
+        wait(browser, "a page of that size", &format!("innerWidth === {width}"));
         let wide = browser.evaluate("document.documentElement.scrollWidth");
         assert_eq!(wide, width, "{scheme}: one has to scroll sideways");
         let texts = browser.evaluate(TEXTS);

@@ -65,8 +65,11 @@ fn a_cast_is_a_unit(house: &House) {
     machine.wait("word of the TV", &format!("systemctl show -P StatusText {UNIT}"), says);
     let log = machine.do_(&format!("journalctl --no-pager -o cat -u {UNIT}"));
     assert!(log.contains("live confirmed"), "{log}");
-    let log = machine.do_("journalctl --no-pager -o cat EVENT=verdict VERDICT=confirmed");
-    assert!(log.contains("confirmed: "), "{log}");
+    machine.wait(
+        "the verdict as a field of the journal",
+        "journalctl --no-pager -o cat EVENT=verdict VERDICT=confirmed",
+        |said| said.out.contains("confirmed: ").then_some(()),
+    );
     let unknown = machine.run("systemctl start dashboard-cast@nowhere.service");
     assert!(!unknown.success);
     let log = machine.do_("journalctl --no-pager -o cat -u dashboard-cast@nowhere.service");
