@@ -81,8 +81,8 @@ impl<C: Core> Manager<C> {
     /// mode (s): hls or fmp4, what the stream is meant to be fetched as. audio (s): silent or none.
     /// frame-rate (u): the most frames in a second. zoom (d): 0.25 to 5. scale (d): 0.5 to 4.
     ///
-    /// auth (a{sv}): the page's credentials, for its origin only: cookies, local-storage, headers (each
-    /// a{ss}), basic (username and password, a{ss}).
+    /// auth (a{sv}): the page's credentials, for its origin only, cookies for its host: cookies,
+    /// local-storage, headers (each a{ss}), basic (username and password, a{ss}).
     ///
     /// Errors: InvalidArgs, InvalidRequest, NoSuchDevice, Forbidden, Busy. Polkit action:
     /// org.dashboardcast1.cast.

@@ -63,7 +63,7 @@ impl Page {
         for fix in &finding.fixes {
             self.fix(fix);
         }
-        self.line(2, &format!("More: {} in {}", entry.id, entry.manual), Style::Faint);
+        self.line(2, &format!("More: {}", entry.manual), Style::Faint);
     }
 
     fn fix(&mut self, fix: &Fix) {
