@@ -18,6 +18,16 @@ enum Moment {
     Segment,
 }
 
+impl Moment {
+    /// All of them in turn; the one that takes longest, seldom.
+    fn of(round: u32) -> Self {
+        match round % 20 {
+            19 => Self::Segment,
+            n => [Self::Start, Self::Workers, Self::Chromium][n as usize % 3],
+        }
+    }
+}
+
 #[test]
 fn a_hundred_sessions_leave_nothing() {
     let _turn = turn();
@@ -28,11 +38,11 @@ fn a_hundred_sessions_leave_nothing() {
     // What is allocated once and kept is there after a few.
     let (warm_up, all) = (20, 100);
     for round in 0..warm_up {
-        start_and_stop(&stage, &url, round);
+        start_and_stop(&stage, &url, Moment::of(round));
     }
     let before = holdings(stage.daemon.id());
     for round in warm_up..all {
-        start_and_stop(&stage, &url, round);
+        start_and_stop(&stage, &url, Moment::of(round));
     }
     stage.check_bare();
     // Connections of this test's own come and go.
@@ -71,7 +81,7 @@ fn what_a_stream_held_is_given_back() {
         ),
     );
     let stage = Stage::set("");
-    start_and_stop(&stage, &pages.url("noise"), 19);
+    start_and_stop(&stage, &pages.url("noise"), Moment::Segment);
     let id = stage.daemon.id();
     let before = own_memory(id);
     stage.open(&pages.url("noise"));
@@ -81,11 +91,7 @@ fn what_a_stream_held_is_given_back() {
 }
 
 #[track_caller]
-fn start_and_stop(stage: &Stage, url: &str, round: u32) {
-    let moment = match round % 20 {
-        19 => Moment::Segment,
-        n => [Moment::Start, Moment::Workers, Moment::Chromium][n as usize % 3],
-    };
+fn start_and_stop(stage: &Stage, url: &str, moment: Moment) {
     let session = stage.open(url);
     let seen = |word: &str| stage.family().iter().any(|process| process.command.contains(word));
     wait_for(&format!("{moment:?}"), PATIENCE, || {
