@@ -75,7 +75,8 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
+            // A TV that is not there is to be told of within 5 s.
+            connect: Duration::from_millis(4500),
             request: Duration::from_secs(10),
             launch: Duration::from_secs(30),
             ping: Duration::from_secs(5),
