@@ -64,8 +64,8 @@ pub fn state_directory() -> Option<PathBuf> {
         .or_else(|| Some(given("HOME")?.join(".local/state/dashboard-cast")))
 }
 
-/// Where streams leave what the players of a killed daemon may still ask the next one for. In memory,
-/// as other things of the runtime: what a reboot loses, players have lost as well.
+/// Where streams leave what the players of one daemon may still ask the next one for. What a reboot
+/// loses there, players have lost as well.
 pub(super) fn trail_directory() -> PathBuf {
     base().join("streams")
 }

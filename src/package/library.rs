@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fs,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ struct Room {
 #[derive(Debug)]
 pub struct Shelf {
     pub stream: Arc<LiveStream>,
+    /// A player has begun, and has not fetched its first media playlist.
+    begins: AtomicBool,
     /// What has been fetched here.
     fetched: watch::Sender<Fetched>,
 }
@@ -52,6 +57,7 @@ impl Shelf {
     pub fn master_playlist(&self) -> Option<String> {
         let playlist = self.stream.master_playlist()?;
         self.fetched.send_modify(|fetched| {
+            self.begins.store(true, Ordering::Relaxed);
             fetched.playlists += 1;
             fetched.list = None;
         });
@@ -63,7 +69,9 @@ impl Shelf {
         let list = self.stream.list()?;
         self.fetched.send_modify(|fetched| {
             fetched.playlists += 1;
-            fetched.list = fetched.list.or(list.entries.first().map(|entry| entry.place));
+            if self.begins.swap(false, Ordering::Relaxed) {
+                fetched.list = list.entries.first().map(|entry| entry.place);
+            }
         });
         Some(list.to_string())
     }
@@ -78,7 +86,6 @@ impl Shelf {
     /// As [`LiveStream::segment`], and it counts.
     pub fn segment(&self, sequence: u64) -> Option<Bytes> {
         let bytes = self.stream.segment(sequence)?;
-        // Nothing is known of those that the daemon before left.
         let entry = self.stream.entry(sequence);
         self.fetched.send_modify(|fetched| {
             fetched.segments += 1;
@@ -107,10 +114,7 @@ impl Library {
         else {
             return;
         };
-        let used: Vec<_> = {
-            let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-            shelves.values().filter_map(|shelf| shelf.stream.trail()).collect()
-        };
+        let used = self.trails_in_use();
         for path in entries.flatten().map(|entry| entry.path()).filter(|path| !used.contains(path))
         {
             if let Err(error) = fs::remove_dir_all(&path) {
@@ -119,13 +123,18 @@ impl Library {
         }
     }
 
+    fn trails_in_use(&self) -> Vec<PathBuf> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        shelves.values().filter_map(|shelf| shelf.stream.trail()).collect()
+    }
+
     pub fn get(&self, token: &str) -> Option<Arc<Shelf>> {
         self.shelves.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 
     fn put(&self, token: &MediaToken, stream: Arc<LiveStream>) -> watch::Receiver<Fetched> {
         let (fetched, counted) = watch::channel(Fetched::default());
-        let shelf = Arc::new(Shelf { stream, fetched });
+        let shelf = Arc::new(Shelf { stream, begins: AtomicBool::new(false), fetched });
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
         shelves.insert(token.as_str().to_owned(), shelf);
         counted
@@ -142,18 +151,20 @@ impl Streams for Library {
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
         let Room { retention, memory } = *self.room.read().unwrap_or_else(PoisonError::into_inner);
+        // All sessions that share a stream know its origin: any of them may be the one to go on with it.
+        let trail = self
+            .trails
+            .as_ref()
+            .filter(|_| has_heir)
+            .map(|path| path.join(origin.as_nanosecond().to_string()));
+        let trail = trail.filter(|path| !self.trails_in_use().contains(path));
         let stream = Arc::new(LiveStream::new(StreamOptions {
             audio,
             retention,
             memory,
             // A clock that was set back takes what it can get.
             age: Duration::try_from(age).unwrap_or_default(),
-            // All sessions that share a stream know its origin: any of them may be the one to go on with it.
-            trail: self
-                .trails
-                .as_ref()
-                .filter(|_| has_heir)
-                .map(|trails| trails.join(origin.as_nanosecond().to_string())),
+            trail,
         }));
         self.put(token, Arc::clone(&stream));
         stream
@@ -222,25 +233,30 @@ mod tests {
             pps: vec![0x68, 0xee].into(),
         };
         stream.begin(info).unwrap();
-        // The hole of half a second is none that counts.
-        for second in (0..20).chain(24..30) {
+        let push = |second| {
+            // The hole of half a second is none that counts.
             let start =
                 if second == 5 { at(5) + MediaTime::from_ticks(45_000) } else { at(second) };
             let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
             stream.push(Packet { time: start, idr: true, data });
             stream.end_segment(at(second + 1));
-        }
+        };
+        (0..20).for_each(push);
         shelf.segment(3).unwrap();
         let whole = |second| Some((at(second), MediaTime::ZERO));
         assert_eq!(known(), [None, whole(4)]);
         shelf.media_playlist().unwrap();
+        assert_eq!(known(), [None, whole(4)], "its player began before");
+        shelf.master_playlist().unwrap();
+        shelf.media_playlist().unwrap();
         shelf.segment(17).unwrap();
         shelf.segment(16).unwrap();
-        assert_eq!(known(), [whole(14), whole(18)]);
+        assert_eq!(known(), [whole(8), whole(18)]);
+        (24..30).for_each(push);
         shelf.segment(20).unwrap();
         shelf.media_playlist().unwrap();
         let holes = MediaTime::from_ticks(4 * MediaTime::TICKS_PER_SECOND);
-        assert_eq!(known(), [whole(14), Some((at(25), holes))]);
+        assert_eq!(known(), [whole(8), Some((at(25), holes))]);
         shelf.master_playlist().unwrap();
         assert_eq!(known()[0], None, "it begins anew");
     }

@@ -22,7 +22,7 @@ use super::{
     segmenter::{Cut, Segmenter},
     silence,
     store::{Segment, Store},
-    trail::Trail,
+    trail::{Left, Record, Trail},
 };
 use crate::{
     media::{MediaTime, Packet, StreamInfo},
@@ -38,10 +38,12 @@ pub struct StreamOptions {
     pub retention: Duration,
     /// What all segments together may weigh, in bytes.
     pub memory: usize,
-    /// How long ago the stream's time began. One that goes on where a daemon before left it counts on
-    /// above all that it can have counted to, so that players see it go on and not begin again.
+    /// How long ago the stream's time began. One that goes on where a daemon before left it, and left no
+    /// trail, counts on above all that it can have counted to, so that players see it go on and not begin
+    /// again.
     pub age: Duration,
-    /// Where its newest segments are kept as files, for the daemon that goes on with it.
+    /// Where its newest segments are kept as files, for the daemon that goes on with it. What one before
+    /// left there is gone on with.
     pub trail: Option<PathBuf>,
 }
 
@@ -58,8 +60,11 @@ impl StreamOptions {
 
 /// From then on the next segment is waited for, since the newest came.
 const SOON: Duration = Duration::from_millis(500);
-/// Until then, since the newest came.
-const LATE: Duration = Duration::from_millis(1500);
+/// Until then, since the newest came: nobody waits for a second.
+const LATE: Duration = Duration::from_millis(1400);
+
+/// Players treat holes of more than a second each in their own way, and measure them not quite as we do.
+const HOLE: MediaTime = MediaTime::from_ticks(9 * MediaTime::TICKS_PER_SECOND / 10);
 
 /// A live stream.
 ///
@@ -67,7 +72,7 @@ const LATE: Duration = Duration::from_millis(1500);
 /// cut off.
 pub struct LiveStream {
     audio: Audio,
-    /// The first segment's number.
+    /// The number of the first segment that is made here, and not by a daemon before.
     first: u64,
     state: Mutex<State>,
     /// Sequence number after the newest segment; `None` when the stream is over.
@@ -85,9 +90,9 @@ struct State {
     inits: VecDeque<Init>,
     /// The first picture by the clock of pictures.
     base: Option<MediaTime>,
-    /// What is missing up to now, in holes of more than a second.
+    /// What is missing up to now, in holes that count.
     holes: MediaTime,
-    /// When the newest segment came, and what it has.
+    /// When the newest segment came, or was found, and what the newest of our own has.
     newest: Option<Instant>,
     sent: Option<Sent>,
     /// A media time and what the wall clock said, since the last discontinuity.
@@ -106,28 +111,20 @@ struct Init {
 
 impl LiveStream {
     pub fn new(options: StreamOptions) -> Self {
-        let first = options.first();
-        let begins_at = if first == 0 { MediaTime::ZERO } else { options.age.into() };
+        let mut state = State::new(&options);
+        let trail = options.trail.map(|directory| Trail::open(directory, MediaTime::now()));
+        if let Some((trail, left)) = trail.and_then(told) {
+            state.trail = Some(trail);
+            if let Some(left) = left {
+                state.go_on(left);
+            }
+        }
+        let first = state.store.next();
         Self {
             audio: options.audio,
-            first: first.into(),
-            state: Mutex::new(State {
-                trail: options.trail.and_then(|directory| told(Trail::open(directory))),
-                first_init: first,
-                begins_at,
-                segmenter: Segmenter::default(),
-                store: Store::new(options.retention, options.memory, first.into()),
-                inits: VecDeque::new(),
-                base: None,
-                holes: MediaTime::ZERO,
-                newest: None,
-                sent: None,
-                anchor: None,
-                sound: 0,
-                bandwidth: 0,
-                ended: false,
-            }),
-            progress: watch::channel(Some(first.into())).0,
+            first,
+            state: Mutex::new(state),
+            progress: watch::channel(Some(first)).0,
         }
     }
 
@@ -164,20 +161,11 @@ impl LiveStream {
     pub fn init(&self, number: u32) -> Option<Bytes> {
         let state = self.lock();
         let held = state.inits.iter().find(|init| init.number == number);
-        match held {
-            Some(init) => Some(init.bytes.clone()),
-            None => state.trail.as_ref()?.init(number),
-        }
+        held.map(|init| init.bytes.clone())
     }
 
     pub fn segment(&self, sequence: u64) -> Option<Bytes> {
-        let state = self.lock();
-        match state.store.get(sequence) {
-            Some(segment) => Some(segment.bytes.clone()),
-            // Announced by the daemon before this one.
-            None if sequence < self.first => state.trail.as_ref()?.segment(sequence),
-            None => None,
-        }
+        self.lock().store.get(sequence).map(|segment| segment.bytes.clone())
     }
 
     /// What is known of a segment that is held.
@@ -187,6 +175,9 @@ impl LiveStream {
 
     /// Comes back when there is a first segment, or when none will ever be.
     pub async fn ready(&self) {
+        if self.lock().store.latest().is_some() {
+            return;
+        }
         // The sender is part of `self`, so the channel cannot close meanwhile.
         drop(self.progress.subscribe().wait_for(|next| *next != Some(self.first)).await);
     }
@@ -246,6 +237,45 @@ impl LiveStream {
 }
 
 impl State {
+    fn new(options: &StreamOptions) -> Self {
+        let first = options.first();
+        Self {
+            trail: None,
+            first_init: first,
+            begins_at: if first == 0 { MediaTime::ZERO } else { options.age.into() },
+            segmenter: Segmenter::default(),
+            store: Store::new(options.retention, options.memory, first.into()),
+            inits: VecDeque::new(),
+            base: None,
+            holes: MediaTime::ZERO,
+            newest: None,
+            sent: None,
+            anchor: None,
+            sound: 0,
+            bandwidth: 0,
+            ended: false,
+        }
+    }
+
+    /// Goes on where the daemon before was interrupted, as if its segments had been made here.
+    fn go_on(&mut self, left: Left) {
+        let Left { record: Record { entries, time, bandwidth, inits }, segments, inits: bytes } =
+            left;
+        for (entry, bytes) in entries.into_iter().zip(segments) {
+            self.store.push(Segment { entry, bytes });
+        }
+        let Some(Segment { entry, .. }) = self.store.latest() else { return };
+        self.first_init = entry.init;
+        self.segmenter = Segmenter::after(entry.end().taken);
+        (self.begins_at, self.base) = (time, Some(entry.place.taken));
+        self.holes = entry.place.holes;
+        self.bandwidth = bandwidth;
+        let inits = inits.into_iter().zip(bytes);
+        self.inits = inits.map(|((number, info), bytes)| Init { number, info, bytes }).collect();
+        // The next is due soon, and a list without it is of little use.
+        self.newest = Some(Instant::now());
+    }
+
     fn finish(&mut self, cut: Cut, audio: Audio) -> Result<(), mp4::Mp4Error> {
         let base = *self.base.get_or_insert(cut.start);
         let time = self.begins_at + cut.start.since(base);
@@ -263,13 +293,15 @@ impl State {
         let sound = (audio == Audio::Silent).then_some(self.sound..until);
         let sequence = self.store.next();
         let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
-        self.leave(|trail| trail.keep_segment(sequence, &bytes));
         self.sound = until;
-        if let Some(latest) = self.store.latest() {
-            let hole = cut.start.since(latest.entry.end().taken);
-            if hole > MediaTime::SECOND {
+        // They count from the same number.
+        let mut discontinuities = sequence;
+        if let Some(Segment { entry: latest, .. }) = self.store.latest() {
+            let hole = cut.start.since(latest.end().taken);
+            if hole > HOLE {
                 self.holes = self.holes + hole;
             }
+            discontinuities = latest.discontinuities + u64::from(cut.discontinuity);
         }
         let bit_rate = per_second(8 * bytes.len() as u64, cut.duration);
         self.bandwidth = self.bandwidth.max(bit_rate);
@@ -285,25 +317,37 @@ impl State {
                 place: Place { taken: cut.start, holes: self.holes },
                 duration: cut.duration,
                 wall,
-                discontinuity: cut.discontinuity,
+                discontinuities,
                 init: self.first_init + cut.encoder,
             },
-            bytes,
+            bytes: bytes.clone(),
         });
+        self.leave(time, &bytes);
         let newest = self.inits.back().map(|init| init.number);
         let Self { inits, store, .. } = self;
         inits.retain(|init| Some(init.number) == newest || store.uses(init.number));
         Ok(())
     }
-}
 
-impl State {
-    /// A stream that cannot leave a trail goes on without one.
-    fn leave(&mut self, keep: impl FnOnce(&mut Trail) -> io::Result<()>) {
-        if let Some(trail) = &mut self.trail
-            && told(keep(trail)).is_none()
+    /// Leaves the newest segment, which begins at `time`, to the next daemon.
+    fn leave(&mut self, time: MediaTime, newest: &[u8]) {
+        let Some(trail) = &mut self.trail else { return };
+        let entries: Vec<_> = self.store.newest().cloned().collect();
+        let is_used = |init: &&Init| entries.iter().any(|entry| entry.init == init.number);
+        let inits = self.inits.iter().filter(is_used);
+        let inits = inits.map(|init| (init.number, init.info.clone())).collect();
+        let record = Record { entries, time, bandwidth: self.bandwidth, inits };
+        let outcome = trail.keep(&record, newest);
+        self.unless_left(outcome);
+    }
+
+    /// A stream that cannot leave a trail goes on without one. Whoever found an old one would count
+    /// segments again that have been seen.
+    fn unless_left(&mut self, outcome: io::Result<()>) {
+        if told(outcome).is_none()
+            && let Some(trail) = self.trail.take()
         {
-            self.trail = None;
+            told(trail.remove());
         }
     }
 }
@@ -342,9 +386,11 @@ struct Reader {
 
 impl Reader {
     async fn read(&mut self) -> Option<Bytes> {
-        let wanted = self.next.unwrap_or(self.stream.first);
-        // Ends as well when the stream is dropped.
-        self.progress.wait_for(|next| next.is_none_or(|next| next > wanted)).await.ok()?;
+        self.stream.ready().await;
+        if let Some(wanted) = self.next {
+            // Ends as well when the stream is dropped.
+            self.progress.wait_for(|next| next.is_none_or(|next| next > wanted)).await.ok()?;
+        }
         let state = self.stream.lock();
         let segment = match self.next {
             Some(sequence) => state.store.get(sequence)?,
@@ -370,7 +416,10 @@ impl ports::Stream for LiveStream {
         let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
         state.bandwidth = state.bandwidth.max(announced);
         state.inits.retain(|init| init.number != number);
-        state.leave(|trail| trail.keep_init(number, &bytes));
+        if let Some(trail) = &mut state.trail {
+            let outcome = trail.keep_init(number, &bytes);
+            state.unless_left(outcome);
+        }
         state.inits.push_back(Init { number, info, bytes });
         Ok(())
     }
@@ -416,7 +465,10 @@ impl fmt::Debug for LiveStream {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use futures_util::{StreamExt, future::join};
+    use tempfile::TempDir;
     use tokio::time::sleep;
 
     use super::*;
@@ -487,7 +539,7 @@ mod tests {
         };
         assert_eq!(join(waited(), next).await.0, Duration::from_millis(300));
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(waited().await, Duration::from_millis(500), "one that is late");
+        assert_eq!(waited().await, Duration::from_millis(400), "one that is late");
         assert_eq!(waited().await, Duration::ZERO, "one that does not come");
         second(&stream, 2);
         stream.close(false);
@@ -555,6 +607,142 @@ mod tests {
         stream.close(true);
         assert!(!stream.media_playlist().unwrap().contains("ENDLIST"));
         assert_eq!(reader.next().await, None);
+    }
+
+    /// Daemons that go on with one another's stream.
+    struct Daemons {
+        directory: TempDir,
+        /// From there seconds are counted.
+        began: MediaTime,
+    }
+
+    impl Daemons {
+        fn new() -> Self {
+            let began = MediaTime::now().since(Duration::from_secs(25).into());
+            Self { directory: tempfile::tempdir().unwrap(), began }
+        }
+
+        /// The next one. Nobody closes the stream of the one before, as when it was killed.
+        fn next(&self) -> Arc<LiveStream> {
+            Arc::new(LiveStream::new(StreamOptions {
+                audio: Audio::Silent,
+                retention: Duration::from_secs(60),
+                memory: 64 << 20,
+                age: Duration::from_secs(100),
+                trail: Some(self.directory.path().join("stream")),
+            }))
+        }
+
+        fn second(&self, stream: &LiveStream, n: u64) {
+            let at = |n| self.began + Duration::from_secs(n).into();
+            let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
+            stream.push(Packet { time: at(n), idr: true, data });
+            stream.end_segment(at(n + 1));
+        }
+
+        /// That of the first one, with another encoder in the middle.
+        fn first(&self) -> Arc<LiveStream> {
+            let stream = self.next();
+            for n in 0..20 {
+                if n % 15 == 0 {
+                    stream.begin(info(41)).unwrap();
+                }
+                self.second(&stream, n);
+            }
+            stream
+        }
+    }
+
+    #[track_caller]
+    fn check_same(one: &LiveStream, other: &LiveStream, entries: &[Entry]) {
+        for entry in entries {
+            assert_eq!(one.entry(entry.sequence).as_ref(), Some(entry));
+            assert_eq!(one.segment(entry.sequence), other.segment(entry.sequence));
+            assert!(one.segment(entry.sequence).is_some() && one.init(entry.init).is_some());
+            assert_eq!(one.init(entry.init), other.init(entry.init));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_left_a_trail_goes_on_as_if_nothing_had_been() {
+        let daemons = Daemons::new();
+        let before = daemons.first();
+        let stream = daemons.next();
+        // At once, and what was said before.
+        stream.ready().await;
+        stream.fresh().await;
+        assert_eq!(stream.media_playlist(), before.media_playlist());
+        assert_eq!(stream.master_playlist(), before.master_playlist());
+        let old = before.list().unwrap().entries;
+        assert_eq!((old.len(), old[0].discontinuities, old[11].discontinuities), (12, 202, 203));
+        check_same(&stream, &before, &old);
+        assert_eq!(stream.published(), (0, None), "none is its own");
+        let mut reader = Box::pin(stream.progressive());
+        let newest = [before.init(old[11].init), before.segment(old[11].sequence)];
+        assert_eq!(reader.next().await.unwrap(), newest.map(Option::unwrap).concat());
+
+        stream.begin(info(40)).unwrap();
+        daemons.second(&stream, 23);
+        let list = stream.list().unwrap().entries;
+        let [next] = &list[..] else { panic!("{list:?}") };
+        assert_eq!((next.sequence, next.init), (old[11].sequence + 1, old[11].init + 1));
+        assert_eq!((next.discontinuities, stream.published().0), (204, 1));
+        assert_eq!(next.place.holes, Duration::from_secs(3).into());
+        let own = [stream.init(next.init), stream.segment(next.sequence)].map(Option::unwrap);
+        assert_eq!(reader.next().await.unwrap(), own.concat());
+        let [master, media] = [stream.master_playlist(), stream.media_playlist()];
+        assert!(master.as_ref().unwrap().contains("avc1.640028"), "{master:?}");
+        assert!(media.as_ref().unwrap().contains("DISCONTINUITY-SEQUENCE:204\n"), "{media:?}");
+
+        // And again, while players may still want what the first one announced.
+        let third = daemons.next();
+        assert_eq!([third.master_playlist(), third.media_playlist()], [master, media]);
+        check_same(&third, &before, &old[1..]);
+        check_same(&third, &stream, &list);
+        third.begin(info(40)).unwrap();
+        daemons.second(&third, 24);
+        let list = third.list().unwrap().entries;
+        assert_eq!(list.iter().map(|entry| entry.discontinuities).collect::<Vec<_>>(), [204, 205]);
+        third.close(false);
+        assert!(!daemons.directory.path().join("stream").exists());
+    }
+
+    #[test]
+    fn a_trail_that_breaks_off_is_removed_and_the_next_daemon_counts_by_age() {
+        let daemons = Daemons::new();
+        let stream = daemons.first();
+        let path = daemons.directory.path().join("stream");
+        fs::create_dir(path.join("new")).unwrap();
+        daemons.second(&stream, 20);
+        assert_eq!(stream.list().unwrap().entries.len(), 12, "it goes on by itself");
+        assert!(!path.exists());
+        let next = daemons.next();
+        assert_eq!(next.media_playlist(), None);
+        next.begin(info(41)).unwrap();
+        daemons.second(&next, 23);
+        assert_eq!(next.list().unwrap().entries[0].sequence, 202);
+    }
+
+    #[test]
+    fn a_list_begins_after_a_hole_that_players_would_notice() {
+        let stream = live();
+        let half = |n| MediaTime::from_ticks(n * MediaTime::TICKS_PER_SECOND / 2);
+        let push = |from, to| {
+            let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
+            stream.push(Packet { time: half(from), idr: true, data });
+            stream.end_segment(half(to));
+        };
+        let listed = || -> Vec<u64> {
+            stream.list().unwrap().entries.iter().map(|entry| entry.sequence).collect()
+        };
+        push(10, 12);
+        push(13, 15);
+        assert_eq!(listed(), [0, 1]);
+        push(17, 19);
+        push(19, 21);
+        assert_eq!(listed(), [2, 3]);
+        assert!(stream.segment(0).is_some(), "who was told of it gets it");
+        assert!(stream.media_playlist().unwrap().contains("DISCONTINUITY-SEQUENCE:2\n"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     media::MediaTime,
@@ -40,19 +41,19 @@ impl fmt::Display for Master {
 /// The segments that can be played now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Media {
-    pub(super) discontinuity_sequence: u64,
     pub(super) entries: Vec<Entry>,
     pub(super) ended: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) sequence: u64,
     /// Where it begins.
     pub(super) place: Place,
     pub(super) duration: MediaTime,
     pub(super) wall: Timestamp,
-    pub(super) discontinuity: bool,
+    /// How many discontinuities there are from the stream's beginning up to its own.
+    pub(super) discontinuities: u64,
     /// The init segment's number.
     pub(super) init: u32,
 }
@@ -72,18 +73,21 @@ const START_OFFSET: &str = "-2.0";
 
 impl fmt::Display for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = self.entries.first().map_or(0, |entry| entry.sequence);
+        let first = self.entries.first();
+        let (sequence, mut discontinuities) =
+            first.map_or((0, 0), |entry| (entry.sequence, entry.discontinuities));
         writeln!(f, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{TARGET_DURATION}")?;
         writeln!(f, "#EXT-X-START:TIME-OFFSET={START_OFFSET}")?;
-        writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{first}")?;
-        writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence)?;
+        writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{sequence}")?;
+        writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
         let mut init = None;
-        for (index, entry) in self.entries.iter().enumerate() {
-            // The first entry's discontinuity is counted in the sequence once it is at the top.
-            if entry.discontinuity && index > 0 {
+        for entry in &self.entries {
+            if entry.discontinuities != discontinuities {
+                discontinuities = entry.discontinuities;
+                init = None;
                 writeln!(f, "#EXT-X-DISCONTINUITY")?;
             }
-            if init != Some(entry.init) || (entry.discontinuity && index > 0) {
+            if init != Some(entry.init) {
                 writeln!(f, "#EXT-X-MAP:URI=\"init-{}.mp4\"", entry.init)?;
                 init = Some(entry.init);
             }
@@ -101,13 +105,13 @@ impl fmt::Display for Media {
 mod tests {
     use super::*;
 
-    fn entry(sequence: u64, discontinuity: bool, init: u32) -> Entry {
+    fn entry(sequence: u64, discontinuities: u64, init: u32) -> Entry {
         Entry {
             sequence,
             place: Place { taken: MediaTime::ZERO, holes: MediaTime::ZERO },
             duration: MediaTime::from_ticks(90_000),
             wall: "2026-01-02T03:04:05.678Z".parse().unwrap(),
-            discontinuity,
+            discontinuities,
             init,
         }
     }
@@ -133,11 +137,7 @@ mod tests {
 
     #[test]
     fn a_discontinuity_is_marked_with_its_init_segment() {
-        let media = Media {
-            discontinuity_sequence: 3,
-            entries: vec![entry(41, false, 0), entry(42, true, 1)],
-            ended: false,
-        };
+        let media = Media { entries: vec![entry(41, 3, 0), entry(42, 4, 1)], ended: false };
         assert_eq!(
             media.to_string(),
             "#EXTM3U\n\
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_an_ended_stream_has_an_end() {
-        let media = |ended| Media { discontinuity_sequence: 0, entries: Vec::new(), ended };
+        let media = |ended| Media { entries: Vec::new(), ended };
         assert!(!media(false).to_string().contains("ENDLIST"));
         assert!(media(true).to_string().ends_with("#EXT-X-ENDLIST\n"));
     }

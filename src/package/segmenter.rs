@@ -56,6 +56,11 @@ impl Segmenter {
     /// nearest (RFC 8216, 4.3.3.1). What goes beyond is a hole.
     pub(super) const LONGEST: MediaTime = MediaTime::from_ticks(134_100);
 
+    /// Goes on after what another segmenter made, up to `end`.
+    pub(super) fn after(end: MediaTime) -> Self {
+        Self { end: Some(end), ..Self::default() }
+    }
+
     /// Another encoder begins; the number of its pictures' [`Cut::encoder`]. The open segment goes on
     /// until its first picture, so that there is no hole when it is quick. One that made no picture
     /// gives its number to the next.

@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
-    house::{House, turn},
-    support::playlist::Playlist,
+    house::{House, PATIENCE, turn},
+    support::{playlist::Playlist, wait::wait_for},
 };
 
 #[test]
@@ -58,6 +58,12 @@ fn restart(signal: Signal) {
     tv.wait_commands(&["LAUNCH", "LOAD", "STOP"]);
 }
 
+/// How many discontinuities there are up to a segment, its own included.
+fn discontinuities(list: &Playlist, sequence: u64) -> u64 {
+    let later = list.entries.iter().skip(1).take_while(|entry| entry.sequence <= sequence);
+    list.discontinuity_sequence + later.filter(|entry| entry.discontinuity).count() as u64
+}
+
 /// A player fetches a segment some time after it was announced; a refusal is an error on the screen.
 #[test]
 fn what_was_announced_before_a_restart_is_not_refused_after_it() {
@@ -65,15 +71,40 @@ fn what_was_announced_before_a_restart_is_not_refused_after_it() {
     let mut house = House::with(1);
     house.start(0, json!({})).wait_confirmed();
     let playlist = house.tvs[0].content().replace("master.m3u8", "media.m3u8");
-    let announced = house.stage.get(&playlist);
-    let announced = Playlist::parse(&String::from_utf8_lossy(&announced.body));
+    let list = |house: &House| {
+        let answer = house.stage.get(&playlist);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Playlist::parse(&String::from_utf8_lossy(&answer.body))
+    };
+    let announced = list(&house);
     let newest = announced.entries.last().expect("a segment");
-    let segment = playlist.replace("media.m3u8", &newest.uri);
-    assert_eq!(house.stage.get(&segment).status, 200);
     house.stage.daemon.end(Signal::KILL);
     let house = house.again();
-    let answer = house.stage.get(&segment);
-    assert_ne!(answer.status, 404, "{segment}: {answer:?}");
+    let mut now = list(&house);
+    for entry in &announced.entries {
+        for file in [&entry.uri, &entry.init] {
+            let file = playlist.replace("media.m3u8", file);
+            let answer = house.stage.get(&file);
+            assert_eq!(answer.status, 200, "{file}: {answer:?}");
+        }
+    }
+    // Nor does the stream begin again: it goes on by one.
+    let mut seen = newest.clone();
+    wait_for("a new segment", PATIENCE, || {
+        let Some(next) = now.entries.iter().find(|entry| entry.sequence > seen.sequence) else {
+            now = list(&house);
+            return None;
+        };
+        assert_eq!(next.sequence, seen.sequence + 1);
+        if next.init != seen.init {
+            let [before, after] = [(&announced, newest), (&now, next)]
+                .map(|(list, entry)| discontinuities(list, entry.sequence));
+            assert_eq!(after, before + 1, "{now:?} after {announced:?}");
+            return Some(());
+        }
+        seen = next.clone();
+        None
+    });
 }
 
 #[test]

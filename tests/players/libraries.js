@@ -69,7 +69,10 @@ const shakaPlayer = (name) => async (video, onError) => {
   shaka.polyfill.installAll();
   const { Category, Code, Severity } = shaka.util.Error;
   const { SEGMENT } = shaka.net.NetworkingEngine.RequestType;
-  const failure = ({ category, code, data, severity }) => {
+  const failure = (error) => {
+    const { category, code, data, severity } = error;
+    // Shaka hands on what its own code throws as well.
+    if (code === undefined) return new Failure('other', error.stack ?? String(error), false);
     const kinds = new Map([
       [Category.NETWORK, (data ?? []).includes(SEGMENT) ? 'segment' : 'playlist'],
       [Category.MEDIA, 'decode'],

@@ -1,5 +1,7 @@
 //! Our side of a cast: the page, the encoder, the stream, and what the TV fetches of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::Event;
 use crate::media::MediaTime;
 
@@ -21,19 +23,19 @@ pub struct Fetched {
     pub playlists: u64,
     pub inits: u64,
     pub segments: u64,
-    /// Where the first media playlist began, since the TV last fetched the multivariant one, with which
-    /// each player begins.
+    /// Where the first media playlist began, after the TV last fetched the multivariant one, with which
+    /// each player begins. `None` as well while it plays what it began with before a restart.
     pub list: Option<Place>,
     /// Where the newest segment ends that it has fetched.
     pub end: Option<Place>,
 }
 
 /// A place in a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// When the picture there was taken.
     pub taken: MediaTime,
-    /// What is missing before it, in holes of more than a second.
+    /// What is missing before it, in holes of 0.9 s and more.
     pub holes: MediaTime,
 }
 
