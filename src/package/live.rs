@@ -90,8 +90,6 @@ struct State {
     inits: VecDeque<Init>,
     /// The first picture by the clock of pictures.
     base: Option<MediaTime>,
-    /// What is missing up to now, in holes that count.
-    holes: MediaTime,
     /// When the newest segment came, or was found, and what the newest of our own has.
     newest: Option<Instant>,
     sent: Option<Sent>,
@@ -247,7 +245,6 @@ impl State {
             store: Store::new(options.retention, options.memory, first.into()),
             inits: VecDeque::new(),
             base: None,
-            holes: MediaTime::ZERO,
             newest: None,
             sent: None,
             anchor: None,
@@ -268,7 +265,6 @@ impl State {
         self.first_init = entry.init;
         self.segmenter = Segmenter::after(entry.end().taken);
         (self.begins_at, self.base) = (time, Some(entry.place.taken));
-        self.holes = entry.place.holes;
         self.bandwidth = bandwidth;
         let inits = inits.into_iter().zip(bytes);
         self.inits = inits.map(|((number, info), bytes)| Init { number, info, bytes }).collect();
@@ -294,13 +290,11 @@ impl State {
         let sequence = self.store.next();
         let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
         self.sound = until;
-        // They count from the same number.
-        let mut discontinuities = sequence;
+        // Discontinuities count from the same number.
+        let (mut holes, mut discontinuities) = (MediaTime::ZERO, sequence);
         if let Some(Segment { entry: latest, .. }) = self.store.latest() {
             let hole = cut.start.since(latest.end().taken);
-            if hole > HOLE {
-                self.holes = self.holes + hole;
-            }
+            holes = latest.place.holes + if hole > HOLE { hole } else { MediaTime::ZERO };
             discontinuities = latest.discontinuities + u64::from(cut.discontinuity);
         }
         let bit_rate = per_second(8 * bytes.len() as u64, cut.duration);
@@ -314,7 +308,7 @@ impl State {
         self.store.push(Segment {
             entry: Entry {
                 sequence,
-                place: Place { taken: cut.start, holes: self.holes },
+                place: Place { taken: cut.start, holes },
                 duration: cut.duration,
                 wall,
                 discontinuities,

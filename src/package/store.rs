@@ -109,14 +109,14 @@ mod tests {
     use super::*;
     use crate::session::cast::Place;
 
-    fn segment(sequence: u64, size: usize, discontinuities: u64) -> Segment {
+    fn segment(sequence: u64, size: usize) -> Segment {
         Segment {
             entry: Entry {
                 sequence,
                 place: Place { taken: MediaTime::ZERO, holes: MediaTime::ZERO },
                 duration: MediaTime::SECOND,
                 wall: jiff::Timestamp::UNIX_EPOCH,
-                discontinuities,
+                discontinuities: 0,
                 init: 0,
             },
             bytes: vec![0; size].into(),
@@ -127,7 +127,7 @@ mod tests {
     fn segments_outlive_the_playlist_and_then_go() {
         let mut store = Store::new(Duration::from_secs(30), 1 << 20, 0);
         for sequence in 0..100 {
-            store.push(segment(sequence, 10, 0));
+            store.push(segment(sequence, 10));
         }
         assert_eq!(store.playlist(false).entries[0].sequence, 88);
         assert!(store.get(70).is_some() && store.get(69).is_none());
@@ -139,7 +139,7 @@ mod tests {
     fn large_segments_leave_early_but_the_last_few_stay() {
         let mut store = Store::new(Duration::from_secs(60), 1000, 0);
         for sequence in 0..20 {
-            store.push(segment(sequence, 400, 0));
+            store.push(segment(sequence, 400));
         }
         assert_eq!(store.playlist(false).entries.len(), Store::LEAST);
     }
@@ -153,7 +153,7 @@ mod tests {
         ) {
             let mut store = Store::new(Duration::from_secs(25), memory, 0);
             for (sequence, size) in (0..).zip(sizes) {
-                store.push(segment(sequence, size, 0));
+                store.push(segment(sequence, size));
                 prop_assert!(store.bytes() <= memory.max(400 * Store::LEAST));
                 let entries = store.playlist(false).entries;
                 let numbers: Vec<_> = entries.iter().map(|entry| entry.sequence).collect();
