@@ -116,11 +116,15 @@ impl Caster {
 
     /// Keeps the TV until it is told how to leave it. When it comes back the TV has been told all
     /// that it was to be told.
-    pub(super) async fn run(mut self, mut farewell: oneshot::Receiver<Farewell>) {
+    pub(super) async fn run(mut self, farewell: oneshot::Receiver<Farewell>) {
+        let mut farewell = Some(farewell);
         self.begin().await;
         while !self.cast.is_finished() {
             match self.wake(&mut farewell).await {
-                Wake::Farewell(farewell) => self.apply(Event::Stop(farewell)).await,
+                Wake::Farewell(how) => {
+                    farewell = None;
+                    self.apply(Event::Stop(how)).await;
+                }
                 Wake::Connected(outcome) => self.connected(outcome).await,
                 Wake::Tv(Some(event)) => self.apply(Event::Tv(event)).await,
                 Wake::Tv(None) => self.lost().await,
@@ -166,7 +170,7 @@ impl Caster {
         (view.links.clone(), view.stream.as_ref().map_or(0, |stream| stream.segments))
     }
 
-    async fn wake(&mut self, farewell: &mut oneshot::Receiver<Farewell>) -> Wake {
+    async fn wake(&mut self, farewell: &mut Option<oneshot::Receiver<Farewell>>) -> Wake {
         let now = Now::read();
         let deadline = self.cast.deadline(now).map(|at| Duration::from(at.since(now.time)));
         let time_out = async {
@@ -182,16 +186,29 @@ impl Caster {
                 Line::Up(tv) => Wake::Tv(tv.link.from_worker.recv().await),
             }
         };
+        let told = async {
+            match farewell {
+                // Nobody says good-bye any more: the session has gone.
+                Some(farewell) => farewell.await.unwrap_or(Farewell::KeepPlaying),
+                None => future::pending().await,
+            }
+        };
         // In no order: a TV that talks without end must not keep the rest from being heard.
+        let event = async {
+            tokio::select! {
+                wake = line => wake,
+                // Both senders live as long as the session does, and it outlives this.
+                Ok(()) = self.tools.production.changed() => Wake::Production,
+                Ok(()) = self.tools.fetched.changed() => Wake::Fetched,
+                () = self.announcements.next() => Wake::Announced,
+                () = time_out => Wake::Deadline,
+            }
+        };
         tokio::select! {
-            // Nobody says good-bye any more: the session has gone.
-            told = farewell => Wake::Farewell(told.unwrap_or(Farewell::KeepPlaying)),
-            wake = line => wake,
-            // Both senders live as long as the session does, and it outlives this.
-            Ok(()) = self.tools.production.changed() => Wake::Production,
-            Ok(()) = self.tools.fetched.changed() => Wake::Fetched,
-            () = self.announcements.next() => Wake::Announced,
-            () = time_out => Wake::Deadline,
+            // Nothing is begun any more.
+            biased;
+            how = told => Wake::Farewell(how),
+            wake = event => wake,
         }
     }
 

@@ -89,6 +89,8 @@ impl Machine {
                 _ if !self.off => self.stage = Stage::Resting { until: now + VANISH_PAUSE },
                 _ => {}
             },
+            Stage::Leaving { .. } if screen == Screen::Unknown => {}
+            Stage::Leaving { .. } => self.leave(),
             Stage::Ended => {}
         }
     }
@@ -413,7 +415,8 @@ impl Machine {
             Screen::Ours(media) if plays(media) || media.state == PlayerState::Paused => {
                 return self.decide(now, screen, stream);
             }
-            _ if screen.is_idle() => idle_since.or(Some(now)),
+            // A TV that people switched off is not waiting for us.
+            _ if screen.is_idle() && !self.off => idle_since.or(Some(now)),
             _ => None,
         };
         let after = self.policy.returns_after(&by);

@@ -48,6 +48,9 @@ pub(super) const HANG_LIMIT: MediaTime = seconds(10);
 /// Players catch up with a stream that stood still within 7 s.
 pub(super) const STALL_LIMIT: MediaTime = seconds(20);
 
+/// Whoever ends a cast waits that long for a TV that does not say what it shows.
+pub(super) const LEAVE_LIMIT: MediaTime = seconds(4);
+
 /// The connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Line {
@@ -139,12 +142,7 @@ impl Machine {
                 self.disconnected(now, "connection-lost", why);
             }
             Event::Tv(event) if self.is_up() => self.tv_said(now, event),
-            Event::Announced => {
-                let earliest = self.pace.reset(now);
-                if let Line::Down { retry, .. } = &mut self.line {
-                    *retry = earliest.min(*retry);
-                }
-            }
+            Event::Announced => self.hurry(now),
             Event::Volume(level) => {
                 self.volume.want(Some(level));
                 if matches!(self.stage, Stage::Playing(_)) {
@@ -152,7 +150,7 @@ impl Machine {
                 }
             }
             Event::Title(title) => self.title = title,
-            Event::Stop(farewell) => return self.stop(farewell),
+            Event::Stop(farewell) => self.stop(now, farewell),
             // Of a connection that is not there (any more).
             Event::Connected { .. }
             | Event::ConnectionFailed { .. }
@@ -165,6 +163,8 @@ impl Machine {
             | Event::Tick => {}
         }
         match &self.line {
+            _ if self.has_ended() => {}
+            _ if matches!(self.stage, Stage::Leaving { until } if until <= now) => self.leave(),
             Line::Down { retry, why } if *retry <= now => self.connect(now, Some(why.clone())),
             Line::Down { .. } | Line::Connecting { .. } => {}
             Line::Up { stream: ours } => {
@@ -188,10 +188,12 @@ impl Machine {
 
     /// When to send [`Event::Tick`] at the latest.
     pub(super) fn deadline(&self, now: MediaTime, stream: &Stream) -> Option<MediaTime> {
-        match self.line {
-            Line::Down { retry, .. } => return Some(retry),
-            Line::Connecting { .. } => return None,
-            Line::Up { .. } => {}
+        match (&self.line, &self.stage) {
+            (Line::Down { retry, .. }, Stage::Leaving { until }) => return Some(*retry.min(until)),
+            (_, Stage::Leaving { until }) => return Some(*until),
+            (Line::Down { retry, .. }, _) => return Some(*retry),
+            (Line::Connecting { .. }, _) => return None,
+            (Line::Up { .. }, _) => {}
         }
         let stage = match &self.stage {
             Stage::Looking { since } => Some(*since + LOOK_LIMIT),
@@ -203,7 +205,11 @@ impl Machine {
                 idle_since.zip(after).map(|(since, after)| since + after.into())
             }
             Stage::Resting { until } => Some(*until),
-            Stage::AwaitingStream | Stage::Paused | Stage::Off | Stage::Ended => None,
+            Stage::AwaitingStream
+            | Stage::Paused
+            | Stage::Off
+            | Stage::Leaving { .. }
+            | Stage::Ended => None,
         };
         let power = stream
             .last_segment_fetch
@@ -228,6 +234,14 @@ impl Machine {
         self.out.push(Effect::Note(Note::new(event, detail)));
     }
 
+    /// Connects as soon as that is no hurry.
+    fn hurry(&mut self, now: MediaTime) {
+        let earliest = self.pace.reset(now);
+        if let Line::Down { retry, .. } = &mut self.line {
+            *retry = earliest.min(*retry);
+        }
+    }
+
     fn connect(&mut self, now: MediaTime, why: Option<String>) {
         self.pace.attempt(now);
         self.line = Line::Connecting { why };
@@ -237,7 +251,7 @@ impl Machine {
     fn connected(&mut self, now: MediaTime, stream: Url) {
         self.pace.succeeded(now);
         self.line = Line::Up { stream };
-        if !matches!(self.stage, Stage::Held { .. }) {
+        if !matches!(self.stage, Stage::Held { .. } | Stage::Leaving { .. }) {
             self.stage = Stage::Looking { since: now };
         }
         self.note("connected", "the TV is there");
@@ -252,6 +266,7 @@ impl Machine {
         self.ending = false;
         match &mut self.stage {
             Stage::Held { idle_since, .. } => *idle_since = None,
+            Stage::Leaving { .. } => {}
             stage => *stage = Stage::Looking { since: now },
         }
     }
@@ -385,7 +400,7 @@ impl Machine {
         self.note(event, by.why());
         let command = self.volume.give_back(self.receiver.as_ref());
         self.out.extend(command.map(Effect::Tell));
-        self.memory.hold = (!matches!(by, Hold::Busy(_))).then(|| by.clone());
+        self.memory.hold = Some(by.clone());
         self.trouble = None;
         self.stage = Stage::Held { by, idle_since: None };
     }
@@ -418,23 +433,46 @@ impl Machine {
         self.rest(until, event, link, why);
     }
 
-    fn stop(&mut self, farewell: Farewell) -> Vec<Effect> {
-        if farewell == Farewell::EndPlayer && self.is_ours_to_end() {
+    fn stop(&mut self, now: MediaTime, farewell: Farewell) {
+        if farewell == Farewell::KeepPlaying {
+            return self.end("the TV plays on without us");
+        }
+        if !self.may_have_our_player() {
+            return self.leave();
+        }
+        self.stage = Stage::Leaving { until: now + LEAVE_LIMIT };
+        self.hurry(now);
+    }
+
+    /// Our player may be on the TV, which has not said so (yet).
+    fn may_have_our_player(&self) -> bool {
+        let is_known = match &self.line {
+            Line::Up { stream } => {
+                let screen = Screen::of(self.receiver.as_ref(), self.media.as_ref(), stream);
+                screen != Screen::Unknown || self.is_ours_to_end()
+            }
+            Line::Down { .. } | Line::Connecting { .. } => false,
+        };
+        self.memory.had_screen && self.memory.hold.is_none() && !is_known
+    }
+
+    /// Ends what is ours on the TV.
+    pub(super) fn leave(&mut self) {
+        if self.is_ours_to_end() {
             let command = self.volume.give_back(self.receiver.as_ref());
             self.out.extend(command.map(Effect::Tell));
             self.out.push(Effect::Tell(TvCommand::Stop));
         }
+        self.end("the cast is over");
+    }
+
+    fn end(&mut self, how: &str) {
         if !matches!(self.line, Line::Down { .. }) {
             self.out.push(Effect::Disconnect);
         }
-        let detail = match farewell {
-            Farewell::EndPlayer => "the cast is over",
-            Farewell::KeepPlaying => "the TV plays on without us",
-        };
-        self.note("ended", detail);
+        self.note("ended", how);
         self.out.push(Effect::Finished);
         self.stage = Stage::Ended;
-        self.take_effects()
     }
 
     /// Our stream is what the player has, or is about to have, or we called for the player and it comes or
@@ -453,8 +491,8 @@ impl Machine {
                 let run = self.receiver.as_ref().and_then(|view| view.app.as_ref());
                 loads || run.is_some_and(|app| self.launched.as_ref() == Some(&app.session))
             }
-            // What it has gives way to ours.
-            Screen::Kin => loads,
+            // What it has gives way to ours, or was to.
+            Screen::Kin => loads || !self.memory.had_screen,
             Screen::Free | Screen::Taken(_) => false,
         }
     }

@@ -63,6 +63,7 @@ impl Machine {
             Stage::Paused | Stage::Held { .. } | Stage::Off | Stage::Resting { .. } => {
                 "waiting for the TV"
             }
+            Stage::Leaving { .. } => "the TV is asked whether it still plays what is over",
             Stage::Ended => "the cast is over",
         }
     }
@@ -70,7 +71,7 @@ impl Machine {
     pub(super) fn view(&self) -> StateView {
         let view = |name, detail: Option<String>| StateView { name, detail };
         match &self.stage {
-            Stage::Ended => return view("ended", None),
+            Stage::Leaving { .. } | Stage::Ended => return view("ended", None),
             Stage::Held { by: Hold::Stopped(how), .. } => {
                 return view("stood-down", Some(how.clone()));
             }
@@ -95,7 +96,9 @@ impl Machine {
             Stage::Launching(_) => view("launching", trouble()),
             Stage::AwaitingStream => view("awaiting-stream", None),
             Stage::Loading(_) => view("loading", trouble()),
-            Stage::Held { .. } | Stage::Resting { .. } | Stage::Ended => view("waiting", trouble()),
+            Stage::Held { .. } | Stage::Resting { .. } | Stage::Leaving { .. } | Stage::Ended => {
+                view("waiting", trouble())
+            }
         }
     }
 }

@@ -57,6 +57,10 @@ pub(super) enum Stage {
     },
     /// The TV is off or shows another input, and our player is gone from it.
     Off,
+    /// It is over, and whether our player is still on the TV is not known yet.
+    Leaving {
+        until: MediaTime,
+    },
     Ended,
 }
 

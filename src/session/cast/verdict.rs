@@ -216,10 +216,11 @@ impl Facts<'_> {
         last.map(|last| last + Stream::LIMIT)
     }
 
-    /// When the network counts as broken if the TV fetches nothing.
+    /// When the network counts as broken if the TV fetches nothing. After a restart of the daemon the TV plays
+    /// on before there is anything new.
     fn unfetched_from(&self) -> Option<MediaTime> {
         match self.claim {
-            Claim::Playing { watch, .. } => {
+            Claim::Playing { watch, .. } if self.stream.is_ready() => {
                 Some(self.stream.unfetched_since(watch.since) + FETCH_LIMIT)
             }
             Claim::Loading { began, .. } => {
@@ -230,13 +231,14 @@ impl Facts<'_> {
         }
     }
 
-    /// When the player counts as standing if it does not move.
+    /// When the player counts as standing if it does not move, though there is something to play.
     fn stands_from(&self) -> Option<MediaTime> {
         match self.claim {
-            Claim::Playing { watch, .. } => match watch.progress.advanced {
-                None => Some(watch.since + PLAYER_LIMIT),
-                Some(advanced) => watch.progress.stands.then_some(advanced + PLAYER_LIMIT),
-            },
+            Claim::Playing { watch, .. } if self.stream.is_ready() => {
+                let moved = watch.progress.advanced;
+                let since = moved.unwrap_or(watch.since).max(self.stream.flows_since);
+                (moved.is_none() || watch.progress.stands).then_some(since + PLAYER_LIMIT)
+            }
             _ => None,
         }
     }

@@ -76,7 +76,9 @@ impl Volume {
                 self.leaving = None;
             }
             None if same(level, borrowed.ours) => {}
-            None => self.borrowed = None,
+            // It was not heard before the daemon ended.
+            None if same(level, borrowed.before) => {}
+            None => (self.borrowed, self.wanted) = (None, None),
         }
     }
 

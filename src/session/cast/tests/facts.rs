@@ -196,6 +196,23 @@ fn a_tv_that_was_switched_off_is_not_woken() {
 }
 
 #[test]
+fn a_tv_that_is_switched_off_while_it_is_waited_for_is_not_woken() {
+    let asleep = || {
+        let app = Some(app("Backdrop", "idle-1", false));
+        TvEvent::Receiver(ReceiverView { app, standby: Some(true), ..ReceiverView::default() })
+    };
+    let mut rig = Rig::ready(busy(OnBusy::Yield));
+    let memory = remembered(&rig.tv(netflix())).unwrap();
+    rig.tv(asleep());
+    assert_eq!(told(&rig.run(3600)), []);
+    let mut rig = Rig::ready(Wanted { memory, ..busy(OnBusy::Yield) });
+    rig.tv(asleep());
+    assert_eq!(told(&rig.run(3600)), [], "nor by the next daemon");
+    rig.tv(idle_screen());
+    assert_eq!(told(&rig.run(5)), [TvCommand::Launch], "somebody switched it on");
+}
+
+#[test]
 fn a_start_wakes_a_tv_in_standby() {
     let mut rig = Rig::ready(wanted());
     let off = ReceiverView { standby: Some(true), ..ReceiverView::default() };

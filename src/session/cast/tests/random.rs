@@ -147,6 +147,7 @@ impl World {
         let waits_for_others = ["stood-down", "yielded", "paused", "tv-off", "awaiting-stream"];
         assert!(
             self.rig.deadline().is_some()
+                || self.rig.cast.is_finished()
                 || self.net == Net::Connecting
                 || waits_for_others.contains(&state)
                 || (state == "playing" && !self.rig.cast.stream.flows(self.rig.time)),
@@ -433,6 +434,7 @@ proptest! {
         policy in any_policy(),
         steps in prop::collection::vec(any_step(), 0..250),
         end_player in any::<bool>(),
+        leaving in prop::collection::vec(any_step(), 0..10),
     ) {
         let mut world = World::new(policy);
         for step in steps {
@@ -444,7 +446,20 @@ proptest! {
         let farewell = if end_player { Farewell::EndPlayer } else { Farewell::KeepPlaying };
         let effects = world.rig.send(Event::Stop(farewell));
         prop_assert!(!told(&effects).contains(&TvCommand::Stop) || (end_player && !persons));
-        prop_assert_eq!(effects.last(), Some(&Effect::Finished));
+        if world.rig.cast.is_finished() {
+            prop_assert_eq!(effects.last(), Some(&Effect::Finished));
+        } else {
+            prop_assert!(end_player && world.rig.cast.machine.memory.had_screen);
+            for effect in effects {
+                world.apply(effect);
+            }
+            for step in leaving {
+                if !world.rig.cast.is_finished() {
+                    world.step(step);
+                }
+            }
+            world.wait(400);
+        }
         prop_assert!(world.rig.cast.is_finished() && world.rig.deadline().is_none());
         prop_assert_eq!(world.rig.send(Event::Tick), vec![]);
         prop_assert_eq!(world.rig.send(Event::Tv(idle_screen())), vec![]);

@@ -334,6 +334,55 @@ fn a_player_that_we_started_does_not_stay_behind_empty() {
 }
 
 #[test]
+fn a_player_that_was_not_spoken_to_yet_does_not_stay_behind() {
+    let resumed =
+        || Wanted { memory: Memory { had_screen: true, ..Memory::default() }, ..wanted() };
+    let end = || Event::Stop(Farewell::EndPlayer);
+    // The TV is being called, after a restart.
+    let mut rig = Rig::new(resumed());
+    rig.send(Event::Start);
+    assert_eq!(rig.send(end()), []);
+    rig.connect();
+    assert_eq!(told(&rig.tv(player())), []);
+    let effects = rig.tv(ours(PlayerState::Playing));
+    assert_eq!(told(&effects), [TvCommand::Stop]);
+    assert_eq!(effects.last(), Some(&Effect::Finished));
+    // It was lost a moment ago.
+    let mut rig = Rig::playing();
+    rig.lose();
+    assert_eq!(rig.send(end()), [Effect::Connect], "it is not waited for");
+    rig.connect();
+    let effects = rig.tv(netflix());
+    assert_eq!((told(&effects), effects.last()), (vec![], Some(&Effect::Finished)));
+    // It is not there, or says nothing.
+    let mut rig = Rig::playing();
+    rig.lose();
+    rig.send(end());
+    rig.send(Event::ConnectionFailed { why: "no route to host".to_owned() });
+    rig.run(4);
+    assert!(rig.cast.is_finished());
+    let mut rig = Rig::connected(resumed());
+    assert_eq!(rig.send(end()), []);
+    let effects = rig.run(4);
+    assert_eq!((count(&effects, &Effect::Disconnect), told(&effects)), (1, vec![]));
+    assert!(rig.cast.is_finished());
+    // One that never had the screen has nothing to look for.
+    let mut rig = Rig::new(wanted());
+    rig.send(Event::Start);
+    assert_eq!(rig.send(end()).last(), Some(&Effect::Finished));
+}
+
+#[test]
+fn what_was_to_be_replaced_ends_with_what_replaces_it() {
+    let mut rig = Rig::connected(wanted());
+    rig.tv(player());
+    let before = "http://10.0.0.9:8000/media/before/master.m3u8";
+    rig.tv(media(before, PlayerState::Playing, 9.0));
+    assert_eq!(rig.state(), "awaiting-stream");
+    assert_eq!(told(&rig.send(Event::Stop(Farewell::EndPlayer))), [TvCommand::Stop]);
+}
+
+#[test]
 fn a_player_that_is_on_its_way_does_not_stay_behind_either() {
     let mut rig = Rig::connected(wanted());
     assert_eq!(told(&rig.tv(idle_screen())), [TvCommand::Launch]);
@@ -350,9 +399,12 @@ fn a_level_that_people_changed_is_not_changed_back_by_the_next_daemon() {
     let theirs = Memory { had_screen: true, ..Memory::default() };
     let lent = Memory { volume: borrowed, ..theirs.clone() };
     let anew = theirs.clone().rearmed();
-    for (memory, sets) in [(theirs, false), (lent, true), (anew, true)] {
+    let unheard = (lent.clone(), 0.5, true);
+    for (memory, level, sets) in
+        [(theirs, 0.75, false), (lent, 0.75, false), unheard, (anew, 0.75, true)]
+    {
         let mut rig = Rig::ready(quiet(memory));
-        let mut effects = rig.tv(loud(0.75, false));
+        let mut effects = rig.tv(loud(level, false));
         effects.extend(rig.tv(ours(PlayerState::Playing)));
         rig.play();
         effects.extend(rig.run(5));

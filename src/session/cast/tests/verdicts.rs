@@ -52,6 +52,31 @@ fn the_first_broken_link_is_the_one_that_is_named() {
 }
 
 #[test]
+fn a_tv_is_not_blamed_while_there_is_nothing_new_after_a_restart() {
+    let memory = Memory { had_screen: true, ..Memory::default() };
+    let mut rig = Rig::new(Wanted { memory, ..wanted() });
+    rig.send(Event::Start);
+    rig.connect();
+    rig.tv(player());
+    rig.tv(ours(PlayerState::Playing));
+    rig.playing = Some((PlayerState::Buffering, false));
+    for _ in 0..10 {
+        rig.run(1);
+        assert_eq!((rig.state(), rig.verdict().as_str()), ("playing", "unknown"));
+    }
+    rig.send(Event::Page(Part::Works));
+    rig.send(Event::Encoder(Part::Works));
+    rig.flows = true;
+    rig.run(2);
+    assert_eq!(rig.verdict(), "unknown", "it has had no time for that");
+    rig.run(4);
+    assert_eq!(rig.verdict(), "broken(network)");
+    rig.play();
+    rig.run(2);
+    assert_eq!(rig.verdict(), "confirmed");
+}
+
+#[test]
 fn a_page_or_an_encoder_that_begins_again_is_broken_until_it_is_there() {
     let mut rig = Rig::playing();
     rig.send(Event::Page(Part::Starting));
