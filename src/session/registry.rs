@@ -129,16 +129,13 @@ impl Registry {
         self.admit(order, false, rules)
     }
 
-    /// Goes on with the sessions that a daemon before left.
+    /// Goes on with the sessions that a daemon before left. One whose end came meanwhile ends at once, which
+    /// includes what it left on its TV.
     pub async fn resume(self: &Arc<Self>) {
         let Some(keeper) = &self.outside.keeper else { return };
         let rules = self.rules();
         for mut order in keeper.orders() {
             let id = order.id.clone();
-            if order.ends_at.is_some_and(|end| end <= Timestamp::now()) {
-                self.forget(&id).await;
-                continue;
-            }
             order.spec.page.accept_certificates_of.clone_from(&rules.accept_certificates_of);
             let admitted =
                 rules.check_page(&order.spec).and_then(|()| self.admit(order, true, &rules));

@@ -13,6 +13,9 @@ use super::{EndReason, cast::Farewell, caster::Caster};
 /// For a TV to be left; more than its last commands may take.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How late the end may be where the clock was set.
+const CLOCK_LOOK: Duration = Duration::from_mins(1);
+
 /// Says why the session ends, and how it leaves its TV.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop {
@@ -67,7 +70,7 @@ impl Task {
     async fn stop(&mut self) -> Stop {
         let elapsed = async {
             match self.ends_at {
-                Some(at) => sleep(until(at)).await,
+                Some(at) => sleep_until(at).await,
                 None => future::pending().await,
             }
         };
@@ -83,7 +86,13 @@ impl Task {
     }
 }
 
-/// From now to a moment of the wall clock; zero when that is over.
-fn until(wall: Timestamp) -> Duration {
-    Duration::try_from(wall.duration_since(Timestamp::now())).unwrap_or_default()
+/// Comes back at a moment of the wall clock, which may be set meanwhile.
+async fn sleep_until(wall: Timestamp) {
+    loop {
+        let left = Duration::try_from(wall.duration_since(Timestamp::now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        sleep(left.min(CLOCK_LOOK)).await;
+    }
 }

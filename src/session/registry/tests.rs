@@ -655,21 +655,26 @@ async fn without_a_place_to_keep_things_the_player_ends_with_the_daemon() {
 }
 
 #[tokio::test]
-async fn a_session_whose_time_ran_out_meanwhile_is_not_gone_on_with() {
+async fn a_session_whose_time_ran_out_meanwhile_only_leaves_its_tv() {
     let house = Arc::<House>::default();
     let before = registry(&house, true);
-    let mut request = StartRequest::new("http://dash/".to_owned());
-    request.duration = Some(0.001);
-    before.start(request, Some(tv("hall"))).unwrap();
+    start(&before, "dash", Some("hall")).await;
     house.until("kept", 1).await;
-    let order = house.kept.lock().unwrap().values().next().cloned();
-    house.until("cleaned up", 1).await;
-    assert!(house.kept.lock().unwrap().is_empty(), "it elapsed");
-    let order = order.unwrap();
-    house.kept.lock().unwrap().insert(order.id.to_string(), order);
+    before.shut_down().await;
+    for order in house.kept.lock().unwrap().values_mut() {
+        order.ends_at = Some(Timestamp::now());
+    }
+    let memory = Memory { had_screen: true, ..Memory::default() };
+    house.memory.lock().unwrap().insert(DeviceId::new("hall"), memory);
+    let [called, left, launched] =
+        ["called", "left", "launch"].map(|event| house.count(&format!("hall {event}")));
     let after = registry(&house, true);
     after.resume().await;
-    assert_eq!(after.sessions(), []);
+    house.until("hall called", called + 1).await;
+    house.until("hall left", left + 1).await;
+    assert_eq!((house.count("hall launch"), house.count("hall load")), (launched, 0));
+    let mut changes = after.changes();
+    changes.wait_for(|()| after.sessions().is_empty()).await.unwrap();
     assert!(house.kept.lock().unwrap().is_empty());
 }
 
