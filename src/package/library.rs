@@ -123,6 +123,12 @@ impl Library {
         }
     }
 
+    /// All sessions that share a stream know its origin: any of them may be the one to go on with it.
+    fn unused_trail(&self, origin: Timestamp) -> Option<PathBuf> {
+        let path = self.trails.as_ref()?.join(origin.as_nanosecond().to_string());
+        (!self.trails_in_use().contains(&path)).then_some(path)
+    }
+
     fn trails_in_use(&self) -> Vec<PathBuf> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         shelves.values().filter_map(|shelf| shelf.stream.trail()).collect()
@@ -151,23 +157,24 @@ impl Streams for Library {
     ) -> Arc<dyn ports::Stream> {
         let age = Timestamp::now().duration_since(origin);
         let Room { retention, memory } = *self.room.read().unwrap_or_else(PoisonError::into_inner);
-        // All sessions that share a stream know its origin: any of them may be the one to go on with it.
-        let trail = self
-            .trails
-            .as_ref()
-            .filter(|_| has_heir)
-            .map(|path| path.join(origin.as_nanosecond().to_string()));
-        let trail = trail.filter(|path| !self.trails_in_use().contains(path));
         let stream = Arc::new(LiveStream::new(StreamOptions {
             audio,
             retention,
             memory,
             // A clock that was set back takes what it can get.
             age: Duration::try_from(age).unwrap_or_default(),
-            trail,
+            trail: has_heir.then(|| self.unused_trail(origin)).flatten(),
         }));
         self.put(token, Arc::clone(&stream));
         stream
+    }
+
+    fn bequeath(&self, token: &MediaToken, origin: Timestamp) {
+        if let Some(shelf) = self.get(token.as_str())
+            && let Some(trail) = self.unused_trail(origin)
+        {
+            shelf.stream.leave_trail(trail);
+        }
     }
 
     fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched> {

@@ -42,8 +42,8 @@ pub struct StreamOptions {
     /// trail, counts on above all that it can have counted to, so that players see it go on and not begin
     /// again.
     pub age: Duration,
-    /// Where its newest segments are kept as files, for the daemon that goes on with it. What one before
-    /// left there is gone on with.
+    /// Where its newest segments are kept as files, for the daemon that goes on with it; see
+    /// [`LiveStream::leave_trail`]. What one before left there is gone on with.
     pub trail: Option<PathBuf>,
 }
 
@@ -93,8 +93,6 @@ struct State {
     /// When the newest segment came, or was found, and what the newest of our own has.
     newest: Option<Instant>,
     sent: Option<Sent>,
-    /// A media time and what the wall clock said, since the last discontinuity.
-    anchor: Option<(MediaTime, Timestamp)>,
     /// The next frame of silence.
     sound: u64,
     bandwidth: u64,
@@ -110,12 +108,10 @@ struct Init {
 impl LiveStream {
     pub fn new(options: StreamOptions) -> Self {
         let mut state = State::new(&options);
-        let trail = options.trail.map(|directory| Trail::open(directory, MediaTime::now()));
-        if let Some((trail, left)) = trail.and_then(told) {
-            state.trail = Some(trail);
-            if let Some(left) = left {
-                state.go_on(left);
-            }
+        state.trail = options.trail.map(Trail::new);
+        let left = state.trail.as_mut().and_then(|trail| trail.find(MediaTime::now()));
+        if let Some(left) = left {
+            state.go_on(left);
         }
         let first = state.store.next();
         Self {
@@ -223,6 +219,11 @@ impl LiveStream {
         }
     }
 
+    /// Keeps its newest segments as files there from now on, unless they are kept already.
+    pub(super) fn leave_trail(&self, directory: PathBuf) {
+        self.lock().trail.get_or_insert_with(|| Trail::new(directory));
+    }
+
     /// Where its newest segments are kept.
     pub(super) fn trail(&self) -> Option<PathBuf> {
         self.lock().trail.as_ref().map(|trail| trail.directory().to_owned())
@@ -247,7 +248,6 @@ impl State {
             base: None,
             newest: None,
             sent: None,
-            anchor: None,
             sound: 0,
             bandwidth: 0,
             ended: false,
@@ -276,82 +276,85 @@ impl State {
         let base = *self.base.get_or_insert(cut.start);
         let time = self.begins_at + cut.start.since(base);
         let end = time + cut.duration;
-        if cut.discontinuity || self.anchor.is_none() {
-            // The wall clock may have been set meanwhile.
-            let age = MediaTime::now().since(cut.start);
-            self.anchor = Some((cut.start, before(Timestamp::now(), age)));
+        if cut.discontinuity || self.store.latest().is_none() {
             self.sound = silence::frames_before(time.ticks());
         }
-        let wall = self
-            .anchor
-            .map_or(Timestamp::UNIX_EPOCH, |(at, wall)| after(wall, cut.start.since(at)));
         let until = silence::frames_until(end.ticks());
         let sound = (audio == Audio::Silent).then_some(self.sound..until);
         let sequence = self.store.next();
         let bytes = mp4::segment(sequence, time, &cut.samples, sound)?;
         self.sound = until;
-        // Discontinuities count from the same number.
-        let (mut holes, mut discontinuities) = (MediaTime::ZERO, sequence);
-        if let Some(Segment { entry: latest, .. }) = self.store.latest() {
-            let hole = cut.start.since(latest.end().taken);
-            holes = latest.place.holes + if hole > HOLE { hole } else { MediaTime::ZERO };
-            discontinuities = latest.discontinuities + u64::from(cut.discontinuity);
-        }
-        let bit_rate = per_second(8 * bytes.len() as u64, cut.duration);
-        self.bandwidth = self.bandwidth.max(bit_rate);
+        let (place, wall, discontinuities) = match self.store.latest() {
+            Some(Segment { entry: latest, .. }) => {
+                let hole = cut.start.since(latest.end().taken);
+                let (missing, wall) = if hole > HOLE {
+                    (hole, wall_at(cut.start))
+                } else {
+                    // In one list dates go on as the stream does, also when the clock was set.
+                    let passed = cut.start.since(latest.place.taken);
+                    (MediaTime::ZERO, after(latest.wall, passed))
+                };
+                let place = Place { taken: cut.start, holes: latest.place.holes + missing };
+                (place, wall, latest.discontinuities + u64::from(cut.discontinuity))
+            }
+            // Discontinuities count from the same number.
+            None => {
+                (Place { taken: cut.start, holes: MediaTime::ZERO }, wall_at(cut.start), sequence)
+            }
+        };
         self.newest = Some(Instant::now());
-        let pictures = per_second(cut.samples.len() as u64, cut.duration);
-        self.sent = Some(Sent {
-            frame_rate: pictures.try_into().unwrap_or(u32::MAX),
-            bit_rate: BitRate::from_bits(bit_rate),
-        });
+        // What an encoder left that failed says nothing of a second (RFC 8216, 4.1: what lasts at least half
+        // of the target duration counts).
+        if 2 * cut.duration.ticks() >= MediaTime::TICKS_PER_SECOND {
+            let bit_rate = per_second(8 * bytes.len() as u64, cut.duration);
+            self.bandwidth = self.bandwidth.max(bit_rate);
+            let pictures = per_second(cut.samples.len() as u64, cut.duration);
+            self.sent = Some(Sent {
+                frame_rate: pictures.try_into().unwrap_or(u32::MAX),
+                bit_rate: BitRate::from_bits(bit_rate),
+            });
+        }
         self.store.push(Segment {
             entry: Entry {
                 sequence,
-                place: Place { taken: cut.start, holes },
+                place,
                 duration: cut.duration,
                 wall,
                 discontinuities,
                 init: self.first_init + cut.encoder,
             },
-            bytes: bytes.clone(),
+            bytes,
         });
-        self.leave(time, &bytes);
+        self.leave(time);
         let newest = self.inits.back().map(|init| init.number);
         let Self { inits, store, .. } = self;
         inits.retain(|init| Some(init.number) == newest || store.uses(init.number));
         Ok(())
     }
 
-    /// Leaves the newest segment, which begins at `time`, to the next daemon.
-    fn leave(&mut self, time: MediaTime, newest: &[u8]) {
+    /// Leaves the newest segments, the last of which begins at `time`, to the next daemon. A stream that
+    /// cannot goes on without.
+    fn leave(&mut self, time: MediaTime) {
         let Some(trail) = &mut self.trail else { return };
-        let entries: Vec<_> = self.store.newest().cloned().collect();
+        let newest = self.store.newest();
+        let (entries, segments): (Vec<_>, Vec<_>) =
+            newest.map(|held| (held.entry.clone(), held.bytes.clone())).unzip();
         let is_used = |init: &&Init| entries.iter().any(|entry| entry.init == init.number);
-        let inits = self.inits.iter().filter(is_used);
-        let inits = inits.map(|init| (init.number, init.info.clone())).collect();
+        let (inits, bytes): (Vec<_>, Vec<_>) = self
+            .inits
+            .iter()
+            .filter(is_used)
+            .map(|init| ((init.number, init.info.clone()), init.bytes.clone()))
+            .unzip();
         let record = Record { entries, time, bandwidth: self.bandwidth, inits };
-        let outcome = trail.keep(&record, newest);
-        self.unless_left(outcome);
-    }
-
-    /// A stream that cannot leave a trail goes on without one. Whoever found an old one would count
-    /// segments again that have been seen.
-    fn unless_left(&mut self, outcome: io::Result<()>) {
-        if told(outcome).is_none()
-            && let Some(trail) = self.trail.take()
-        {
-            told(trail.remove());
-        }
+        told(trail.keep(&Left { record, segments, inits: bytes }, MediaTime::now()));
     }
 }
 
-fn told<T>(outcome: io::Result<T>) -> Option<T> {
-    outcome
-        .inspect_err(|error| {
-            tracing::warn!(%error, "a restart will interrupt players: segments cannot be kept");
-        })
-        .ok()
+fn told(outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "a restart will interrupt players: segments cannot be kept");
+    }
 }
 
 fn after(wall: Timestamp, span: MediaTime) -> Timestamp {
@@ -359,9 +362,11 @@ fn after(wall: Timestamp, span: MediaTime) -> Timestamp {
     wall.checked_add(span).unwrap_or(wall)
 }
 
-fn before(wall: Timestamp, span: MediaTime) -> Timestamp {
-    let span = SignedDuration::try_from(Duration::from(span)).unwrap_or(SignedDuration::ZERO);
-    wall.checked_sub(span).unwrap_or(wall)
+/// What the wall clock says that it was then.
+fn wall_at(then: MediaTime) -> Timestamp {
+    let age = Duration::from(MediaTime::now().since(then));
+    let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::ZERO);
+    Timestamp::now().checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn per_second(amount: u64, duration: MediaTime) -> u64 {
@@ -410,10 +415,6 @@ impl ports::Stream for LiveStream {
         let announced = info.bit_rate.bits_per_second() * 11 / 10 + 64_000;
         state.bandwidth = state.bandwidth.max(announced);
         state.inits.retain(|init| init.number != number);
-        if let Some(trail) = &mut state.trail {
-            let outcome = trail.keep_init(number, &bytes);
-            state.unless_left(outcome);
-        }
         state.inits.push_back(Init { number, info, bytes });
         Ok(())
     }
@@ -438,7 +439,7 @@ impl ports::Stream for LiveStream {
     fn close(&self, resumes: bool) {
         let mut state = self.lock();
         state.ended = !resumes;
-        if !resumes && let Some(trail) = state.trail.take() {
+        if !resumes && let Some(mut trail) = state.trail.take() {
             told(trail.remove());
         }
         drop(state);
@@ -458,308 +459,4 @@ impl fmt::Debug for LiveStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use futures_util::{StreamExt, future::join};
-    use tempfile::TempDir;
-    use tokio::time::sleep;
-
-    use super::*;
-    use crate::{
-        session::ports::Stream,
-        units::{BitRate, FrameRate, Size},
-    };
-
-    fn info(level: u8) -> StreamInfo {
-        StreamInfo {
-            encoder: "libx264".to_owned(),
-            size: Size::new(1280, 720),
-            frame_rate: FrameRate::DEFAULT,
-            bit_rate: BitRate::from_kbit(2500),
-            sps: vec![0x67, 0x64, 0, level, 0xac].into(),
-            pps: vec![0x68, 0xee].into(),
-        }
-    }
-
-    fn live() -> Arc<LiveStream> {
-        live_since(Duration::ZERO)
-    }
-
-    fn live_since(age: Duration) -> Arc<LiveStream> {
-        let (retention, memory) = (Duration::from_secs(60), 64 << 20);
-        let options = StreamOptions { audio: Audio::Silent, retention, memory, age, trail: None };
-        let stream = Arc::new(LiveStream::new(options));
-        stream.begin(info(41)).unwrap();
-        stream
-    }
-
-    fn second(stream: &LiveStream, n: u64) {
-        let at = |n| MediaTime::from_ticks(n * 90_000 + 1_234);
-        let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
-        stream.push(Packet { time: at(n), idr: true, data });
-        stream.end_segment(at(n + 1));
-    }
-
-    #[tokio::test]
-    async fn playlists_are_there_with_the_first_segment() {
-        let stream = live();
-        assert_eq!((stream.master_playlist(), stream.media_playlist()), (None, None));
-        second(&stream, 0);
-        stream.ready().await;
-        let master = stream.master_playlist().unwrap();
-        assert!(master.contains("CODECS=\"avc1.640029,mp4a.40.2\""), "{master}");
-        let media = stream.media_playlist().unwrap();
-        assert!(media.contains("#EXTINF:1.000000,\n0.m4s\n"), "{media}");
-        assert!(stream.segment(0).is_some() && stream.init(0).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_playlist_comes_with_the_segment_that_is_due() {
-        let stream = live();
-        let waited = async || {
-            let asked = Instant::now();
-            stream.fresh().await;
-            asked.elapsed()
-        };
-        assert_eq!(waited().await, Duration::ZERO, "the first is waited for elsewhere");
-        second(&stream, 0);
-        sleep(Duration::from_millis(400)).await;
-        assert_eq!(waited().await, Duration::ZERO);
-        sleep(Duration::from_millis(200)).await;
-        let next = async {
-            sleep(Duration::from_millis(300)).await;
-            second(&stream, 1);
-        };
-        assert_eq!(join(waited(), next).await.0, Duration::from_millis(300));
-        sleep(Duration::from_secs(1)).await;
-        assert_eq!(waited().await, Duration::from_millis(400), "one that is late");
-        assert_eq!(waited().await, Duration::ZERO, "one that does not come");
-        second(&stream, 2);
-        stream.close(false);
-        sleep(Duration::from_millis(900)).await;
-        assert_eq!(waited().await, Duration::ZERO, "the stream is over");
-    }
-
-    #[tokio::test]
-    async fn an_endless_reader_gets_init_and_then_every_segment() {
-        let stream = live();
-        second(&stream, 0);
-        second(&stream, 1);
-        let mut reader = Box::pin(stream.progressive());
-        let first = reader.next().await.unwrap();
-        let init = stream.init(0).unwrap();
-        assert_eq!(first, [&init[..], &stream.segment(1).unwrap()[..]].concat());
-        second(&stream, 2);
-        assert_eq!(reader.next().await, stream.segment(2));
-        stream.begin(info(40)).unwrap();
-        second(&stream, 3);
-        assert!(reader.next().await.unwrap().starts_with(&stream.init(1).unwrap()));
-        stream.close(false);
-        assert_eq!(reader.next().await, None);
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_falls_behind_is_cut_off() {
-        let stream = live();
-        second(&stream, 0);
-        let mut reader = Box::pin(stream.progressive());
-        reader.next().await.unwrap();
-        for n in 1..100 {
-            second(&stream, n);
-        }
-        assert_eq!(reader.next().await, None);
-    }
-
-    #[tokio::test]
-    async fn waiting_for_a_stream_that_never_starts_ends_with_it() {
-        let stream = live();
-        stream.close(false);
-        stream.ready().await;
-        assert_eq!(stream.master_playlist(), None);
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_goes_on_counts_on() {
-        let stream = live_since(Duration::from_secs(100));
-        assert_eq!(stream.media_playlist(), None);
-        second(&stream, 0);
-        stream.ready().await;
-        let media = stream.media_playlist().unwrap();
-        for line in [
-            "#EXT-X-MEDIA-SEQUENCE:202",
-            "#EXT-X-DISCONTINUITY-SEQUENCE:202",
-            "#EXT-X-MAP:URI=\"init-202.mp4\"",
-            "202.m4s",
-        ] {
-            assert!(media.lines().any(|own| own == line), "{line}: {media}");
-        }
-        assert!(stream.init(202).is_some() && stream.segment(202).is_some());
-        assert_eq!(stream.published().0, 1);
-        let mut reader = Box::pin(stream.progressive());
-        assert!(reader.next().await.unwrap().starts_with(&stream.init(202).unwrap()));
-        stream.close(true);
-        assert!(!stream.media_playlist().unwrap().contains("ENDLIST"));
-        assert_eq!(reader.next().await, None);
-    }
-
-    /// Daemons that go on with one another's stream.
-    struct Daemons {
-        directory: TempDir,
-        /// From there seconds are counted.
-        began: MediaTime,
-    }
-
-    impl Daemons {
-        fn new() -> Self {
-            let began = MediaTime::now().since(Duration::from_secs(25).into());
-            Self { directory: tempfile::tempdir().unwrap(), began }
-        }
-
-        /// The next one. Nobody closes the stream of the one before, as when it was killed.
-        fn next(&self) -> Arc<LiveStream> {
-            Arc::new(LiveStream::new(StreamOptions {
-                audio: Audio::Silent,
-                retention: Duration::from_secs(60),
-                memory: 64 << 20,
-                age: Duration::from_secs(100),
-                trail: Some(self.directory.path().join("stream")),
-            }))
-        }
-
-        fn second(&self, stream: &LiveStream, n: u64) {
-            let at = |n| self.began + Duration::from_secs(n).into();
-            let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
-            stream.push(Packet { time: at(n), idr: true, data });
-            stream.end_segment(at(n + 1));
-        }
-
-        /// That of the first one, with another encoder in the middle.
-        fn first(&self) -> Arc<LiveStream> {
-            let stream = self.next();
-            for n in 0..20 {
-                if n % 15 == 0 {
-                    stream.begin(info(41)).unwrap();
-                }
-                self.second(&stream, n);
-            }
-            stream
-        }
-    }
-
-    #[track_caller]
-    fn check_same(one: &LiveStream, other: &LiveStream, entries: &[Entry]) {
-        for entry in entries {
-            assert_eq!(one.entry(entry.sequence).as_ref(), Some(entry));
-            assert_eq!(one.segment(entry.sequence), other.segment(entry.sequence));
-            assert!(one.segment(entry.sequence).is_some() && one.init(entry.init).is_some());
-            assert_eq!(one.init(entry.init), other.init(entry.init));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_left_a_trail_goes_on_as_if_nothing_had_been() {
-        let daemons = Daemons::new();
-        let before = daemons.first();
-        let stream = daemons.next();
-        // At once, and what was said before.
-        stream.ready().await;
-        stream.fresh().await;
-        assert_eq!(stream.media_playlist(), before.media_playlist());
-        assert_eq!(stream.master_playlist(), before.master_playlist());
-        let old = before.list().unwrap().entries;
-        assert_eq!((old.len(), old[0].discontinuities, old[11].discontinuities), (12, 202, 203));
-        check_same(&stream, &before, &old);
-        assert_eq!(stream.published(), (0, None), "none is its own");
-        let mut reader = Box::pin(stream.progressive());
-        let newest = [before.init(old[11].init), before.segment(old[11].sequence)];
-        assert_eq!(reader.next().await.unwrap(), newest.map(Option::unwrap).concat());
-
-        stream.begin(info(40)).unwrap();
-        daemons.second(&stream, 23);
-        let list = stream.list().unwrap().entries;
-        let [next] = &list[..] else { panic!("{list:?}") };
-        assert_eq!((next.sequence, next.init), (old[11].sequence + 1, old[11].init + 1));
-        assert_eq!((next.discontinuities, stream.published().0), (204, 1));
-        assert_eq!(next.place.holes, Duration::from_secs(3).into());
-        let own = [stream.init(next.init), stream.segment(next.sequence)].map(Option::unwrap);
-        assert_eq!(reader.next().await.unwrap(), own.concat());
-        let [master, media] = [stream.master_playlist(), stream.media_playlist()];
-        assert!(master.as_ref().unwrap().contains("avc1.640028"), "{master:?}");
-        assert!(media.as_ref().unwrap().contains("DISCONTINUITY-SEQUENCE:204\n"), "{media:?}");
-
-        // And again, while players may still want what the first one announced.
-        let third = daemons.next();
-        assert_eq!([third.master_playlist(), third.media_playlist()], [master, media]);
-        check_same(&third, &before, &old[1..]);
-        check_same(&third, &stream, &list);
-        third.begin(info(40)).unwrap();
-        daemons.second(&third, 24);
-        let list = third.list().unwrap().entries;
-        assert_eq!(list.iter().map(|entry| entry.discontinuities).collect::<Vec<_>>(), [204, 205]);
-        third.close(false);
-        assert!(!daemons.directory.path().join("stream").exists());
-    }
-
-    #[test]
-    fn a_trail_that_breaks_off_is_removed_and_the_next_daemon_counts_by_age() {
-        let daemons = Daemons::new();
-        let stream = daemons.first();
-        let path = daemons.directory.path().join("stream");
-        fs::create_dir(path.join("new")).unwrap();
-        daemons.second(&stream, 20);
-        assert_eq!(stream.list().unwrap().entries.len(), 12, "it goes on by itself");
-        assert!(!path.exists());
-        let next = daemons.next();
-        assert_eq!(next.media_playlist(), None);
-        next.begin(info(41)).unwrap();
-        daemons.second(&next, 23);
-        assert_eq!(next.list().unwrap().entries[0].sequence, 202);
-    }
-
-    #[test]
-    fn a_list_begins_after_a_hole_that_players_would_notice() {
-        let stream = live();
-        let half = |n| MediaTime::from_ticks(n * MediaTime::TICKS_PER_SECOND / 2);
-        let push = |from, to| {
-            let data = vec![0, 0, 0, 1, 0x65, 0x88, 1, 2, 3].into();
-            stream.push(Packet { time: half(from), idr: true, data });
-            stream.end_segment(half(to));
-        };
-        let listed = || -> Vec<u64> {
-            stream.list().unwrap().entries.iter().map(|entry| entry.sequence).collect()
-        };
-        push(10, 12);
-        push(13, 15);
-        assert_eq!(listed(), [0, 1]);
-        push(17, 19);
-        push(19, 21);
-        assert_eq!(listed(), [2, 3]);
-        assert!(stream.segment(0).is_some(), "who was told of it gets it");
-        assert!(stream.media_playlist().unwrap().contains("DISCONTINUITY-SEQUENCE:2\n"));
-    }
-
-    #[test]
-    fn an_encoder_that_made_nothing_leaves_no_trace() {
-        let stream = live();
-        stream.begin(info(40)).unwrap();
-        second(&stream, 0);
-        let media = stream.media_playlist().unwrap();
-        assert!(media.contains("init-0.mp4"), "{media}");
-        assert!(stream.master_playlist().unwrap().contains("avc1.640028"));
-    }
-
-    #[test]
-    fn init_segments_go_with_the_last_segment_that_needs_them() {
-        let stream = live();
-        second(&stream, 0);
-        stream.begin(info(41)).unwrap();
-        second(&stream, 1);
-        assert!(stream.init(0).is_some());
-        for n in 2..100 {
-            second(&stream, n);
-        }
-        assert!(stream.init(0).is_none() && stream.init(1).is_some());
-        assert!(stream.media_playlist().unwrap().contains("DISCONTINUITY-SEQUENCE:1\n"));
-    }
-}
+mod tests;

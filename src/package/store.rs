@@ -81,10 +81,10 @@ impl Store {
         self.segments.back()
     }
 
-    /// The newest entries, as many as a player may have been told of and not have fetched yet.
-    pub(super) fn newest(&self) -> impl Iterator<Item = &Entry> {
+    /// The newest, as many as a player may have been told of and not have fetched yet.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Segment> {
         let first = self.segments.len().saturating_sub(Self::LISTED);
-        self.segments.range(first..).map(|held| &held.entry)
+        self.segments.range(first..)
     }
 
     /// What can be played now, from the last hole on. Shaka 5.2 takes a hole of more than a second that it
@@ -92,7 +92,8 @@ impl Store {
     /// and stalls. What is before a hole can still be fetched.
     pub(super) fn playlist(&self, ended: bool) -> Media {
         let holes = self.latest().map(|latest| latest.entry.place.holes);
-        let entries = self.newest().filter(|entry| Some(entry.place.holes) == holes);
+        let entries = self.newest().map(|held| &held.entry);
+        let entries = entries.filter(|entry| Some(entry.place.holes) == holes);
         Media { entries: entries.cloned().collect(), ended }
     }
 

@@ -25,8 +25,8 @@ pub(super) struct Record {
     pub(super) inits: Vec<(u32, StreamInfo)>,
 }
 
-/// What was found of the daemon before.
-#[derive(Debug)]
+/// What one daemon leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) record: Record,
     /// One for each entry of the record.
@@ -39,8 +39,10 @@ pub(super) struct Left {
 #[derive(Debug)]
 pub(super) struct Trail {
     directory: PathBuf,
-    /// Names of the files that the record needs.
+    /// Names of the files that are there and that the record needs.
     needed: BTreeSet<String>,
+    /// It failed: until then nothing is kept.
+    rests_until: Option<MediaTime>,
 }
 
 const RECORD: &str = "stream.json";
@@ -48,36 +50,54 @@ const RECORD: &str = "stream.json";
 const MOST: u32 = u32::MAX / 2;
 /// No player waits for longer.
 const STALE: MediaTime = MediaTime::from_ticks(30 * MediaTime::TICKS_PER_SECOND);
+/// Until a disk that refused is asked again.
+const REST: MediaTime = MediaTime::from_ticks(300 * MediaTime::TICKS_PER_SECOND);
 
 impl Trail {
-    /// With what a daemon before this one left there, if all of it is there, and no older than what a
-    /// player may still be waiting for; else it begins empty.
-    pub(super) fn open(directory: PathBuf, now: MediaTime) -> io::Result<(Self, Option<Left>)> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-        let left = Left::read(&directory, now);
-        let needed = left.as_ref().map(|left| left.record.files().collect()).unwrap_or_default();
-        let this = Self { directory, needed };
-        match this.remove_unneeded(left.is_some()) {
-            Ok(()) => Ok((this, left)),
-            // What cannot be kept up to date is not to be found later.
-            Err(error) => this.remove().and(Err(error)),
-        }
+    /// It begins with what is kept first.
+    pub(super) const fn new(directory: PathBuf) -> Self {
+        Self { directory, needed: BTreeSet::new(), rests_until: None }
     }
 
-    pub(super) fn keep_init(&mut self, number: u32, bytes: &[u8]) -> io::Result<()> {
-        self.write(&init_name(number), bytes)
+    /// What a daemon before this one left there, if all of it is there, and no older than what a player may
+    /// still be waiting for.
+    pub(super) fn find(&mut self, now: MediaTime) -> Option<Left> {
+        let left = Left::read(&self.directory, now)?;
+        self.needed = left.record.files().collect();
+        Some(left)
     }
 
-    /// Takes in the newest segment, and removes what the record does not need any more. Whenever that
-    /// is interrupted, there is a record and what it needs.
-    pub(super) fn keep(&mut self, record: &Record, newest: &[u8]) -> io::Result<()> {
-        if let Some(entry) = record.entries.last() {
-            self.write(&segment_name(entry.sequence), newest)?;
+    /// Takes in what is new, and removes what the record does not need any more. Whenever that is interrupted,
+    /// there is a record and what it needs. After an error there is nothing, for a while: whoever found what
+    /// is not kept up to date would count segments again that have been seen.
+    pub(super) fn keep(&mut self, left: &Left, now: MediaTime) -> io::Result<()> {
+        if self.rests_until.is_some_and(|until| now < until) {
+            return Ok(());
         }
-        self.write(RECORD, &serde_json::to_vec(record)?)?;
-        let needed: BTreeSet<_> = record.files().collect();
-        for name in self.needed.difference(&needed) {
-            fs::remove_file(self.directory.join(name))?;
+        let outcome = self.replace(left);
+        self.rests_until = outcome.is_err().then_some(now + REST);
+        if outcome.is_err() {
+            self.remove()?;
+        }
+        outcome
+    }
+
+    fn replace(&mut self, left: &Left) -> io::Result<()> {
+        if self.needed.is_empty() {
+            self.remove()?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        }
+        for (name, bytes) in left.files().filter(|(name, _)| !self.needed.contains(name)) {
+            self.write(&name, bytes)?;
+        }
+        self.write(RECORD, &serde_json::to_vec(&left.record)?)?;
+        let needed: BTreeSet<_> = left.record.files().collect();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !name.to_str().is_some_and(|name| name == RECORD || needed.contains(name)) {
+                fs::remove_file(entry.path())?;
+            }
         }
         self.needed = needed;
         Ok(())
@@ -88,8 +108,12 @@ impl Trail {
     }
 
     /// Leaves nothing.
-    pub(super) fn remove(self) -> io::Result<()> {
-        fs::remove_dir_all(self.directory)
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        self.needed.clear();
+        match fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -97,20 +121,6 @@ impl Trail {
         let new = self.directory.join("new");
         fs::write(&new, bytes)?;
         fs::rename(new, self.directory.join(name))
-    }
-
-    fn remove_unneeded(&self, with_record: bool) -> io::Result<()> {
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            let is_needed = entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| self.needed.contains(name) || (with_record && name == RECORD));
-            if !is_needed {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -138,6 +148,10 @@ impl Record {
 }
 
 impl Left {
+    fn files(&self) -> impl Iterator<Item = (String, &Bytes)> {
+        self.record.files().zip(self.segments.iter().chain(&self.inits))
+    }
+
     /// `None` as well for what another version of the program left, if that wrote it in another way.
     fn read(directory: &Path, now: MediaTime) -> Option<Self> {
         let record = fs::read(directory.join(RECORD)).ok()?;
@@ -206,13 +220,19 @@ mod tests {
         names
     }
 
+    /// As [`record`], with what is in its files: their names.
+    fn left(first: u64, last: u64, init: u32) -> Left {
+        let record = record(first, last, init);
+        let segments = (first..=last).map(|sequence| segment_name(sequence).into()).collect();
+        Left { record, segments, inits: vec![init_name(init).into()] }
+    }
+
     /// A trail of the segments 0, 1 and 2.
     fn trail(path: &Path) -> Trail {
-        let (mut trail, left) = Trail::open(path.to_owned(), at(0)).unwrap();
-        assert!(left.is_none());
-        trail.keep_init(0, b"init").unwrap();
-        for sequence in 0..3_u64 {
-            trail.keep(&record(0, sequence, 0), sequence.to_string().as_bytes()).unwrap();
+        let mut trail = Trail::new(path.to_owned());
+        assert!(trail.find(at(0)).is_none());
+        for sequence in 0..3 {
+            trail.keep(&left(0, sequence, 0), at(sequence)).unwrap();
         }
         trail
     }
@@ -222,25 +242,38 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("streams/one");
         drop(trail(&path));
+        assert_eq!(names(&path), ["0.m4s", "1.m4s", "2.m4s", "init-0.mp4", "stream.json"]);
         // Left by an interruption.
         fs::write(path.join("new"), b"ha").unwrap();
-        fs::write(path.join("3.m4s"), b"not in the record").unwrap();
-        let (mut next, left) = Trail::open(path.clone(), at(20)).unwrap();
-        let left = left.unwrap();
-        assert_eq!(left.record, record(0, 2, 0));
-        assert_eq!(left.segments, ["0", "1", "2"]);
-        assert_eq!(left.inits, ["init"]);
-        assert_eq!(names(&path), ["0.m4s", "1.m4s", "2.m4s", "init-0.mp4", "stream.json"]);
-
-        next.keep_init(1, b"other").unwrap();
-        next.keep(&record(2, 3, 1), b"3").unwrap();
+        fs::write(path.join("9.m4s"), b"not in the record").unwrap();
+        let mut next = Trail::new(path.clone());
+        assert_eq!(next.find(at(20)), Some(left(0, 2, 0)));
+        next.keep(&left(2, 3, 1), at(20)).unwrap();
         assert_eq!(names(&path), ["2.m4s", "3.m4s", "init-1.mp4", "stream.json"]);
+        assert_eq!(Trail::new(path.clone()).find(at(20)), Some(left(2, 3, 1)));
+        next.remove().unwrap();
         next.remove().unwrap();
         assert!(!path.exists());
     }
 
     #[test]
-    fn what_is_of_no_use_is_removed() {
+    fn a_trail_may_begin_late_and_again_after_a_disk_that_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("one");
+        let mut trail = Trail::new(path.clone());
+        trail.keep(&left(5, 9, 3), at(10)).unwrap();
+        assert_eq!(Left::read(&path, at(10)), Some(left(5, 9, 3)));
+        fs::create_dir(path.join("new")).unwrap();
+        assert!(trail.keep(&left(6, 10, 3), at(11)).is_err());
+        assert!(!path.exists(), "nobody finds what is out of date");
+        trail.keep(&left(7, 11, 3), at(12)).unwrap();
+        assert!(!path.exists(), "and nobody is asked each second");
+        trail.keep(&left(400, 411, 3), at(400)).unwrap();
+        assert_eq!(Left::read(&path, at(412)), Some(left(400, 411, 3)));
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_not_gone_on_with() {
         let none = |_: &Path| {};
         type Mishap = Box<dyn Fn(&Path)>;
         let put = |record: Record| -> Mishap {
@@ -277,11 +310,13 @@ mod tests {
         ];
         for (case, now, mishap) in cases {
             let directory = tempfile::tempdir().unwrap();
-            drop(trail(directory.path()));
-            mishap(directory.path());
-            let (trail, left) = Trail::open(directory.path().to_owned(), now).unwrap();
-            assert!(left.is_none(), "{case}: {left:?}");
-            assert_eq!(names(trail.directory()), [""; 0], "{case}");
+            let path = directory.path();
+            drop(trail(path));
+            mishap(path);
+            let mut trail = Trail::new(path.to_owned());
+            assert_eq!(trail.find(now), None, "{case}");
+            trail.keep(&left(7, 7, 2), at(7)).unwrap();
+            assert_eq!(names(path), ["7.m4s", "init-2.mp4", "stream.json"], "{case}");
         }
     }
 

@@ -291,6 +291,9 @@ pub trait Streams: Send + Sync + 'static {
         has_heir: bool,
     ) -> Arc<dyn Stream>;
 
+    /// The next daemon would go on with this stream, whose time began at `origin`, from now on.
+    fn bequeath(&self, token: &MediaToken, origin: Timestamp);
+
     /// Makes the stream of `of` findable under `token` as well, and counts what is fetched there.
     fn share(&self, of: &MediaToken, token: &MediaToken) -> watch::Receiver<Fetched>;
 

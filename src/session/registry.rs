@@ -178,10 +178,16 @@ impl Registry {
         // One that goes on is where its player is; sessions that came to the same page on different ways
         // are not in the same place.
         let origin = resumes.then_some(order.origin);
+        let has_heir = order.spec.cast.is_some() && self.outside.keeper.is_some();
         let production = match state.production_without(&replaced, &spec, origin) {
-            Some(production) => production,
+            Some(production) => {
+                if has_heir {
+                    self.outside.streams.bequeath(&production.token, production.origin);
+                }
+                production
+            }
             None if state.pages_without(&replaced) < rules.most => {
-                self.open(&mut state, &order, spec)?
+                self.open(&mut state, &order, has_heir, spec)?
             }
             None => {
                 return Err(StartError {
@@ -232,13 +238,14 @@ impl Registry {
         &self,
         state: &mut List,
         order: &Order,
+        has_heir: bool,
         spec: ProductionSpec,
     ) -> Result<Production, StartError> {
         let (production, task) = Production::start(
             order.id.clone(),
             MediaToken::random().map_err(drawing)?,
             order.origin,
-            order.spec.cast.is_some() && self.outside.keeper.is_some(),
+            has_heir,
             spec,
             &self.outside,
         );

@@ -145,6 +145,10 @@ impl Stream for Fakes {
 }
 
 impl Streams for Fakes {
+    fn bequeath(&self, _: &MediaToken, _: Timestamp) {
+        self.0.note("bequeathed");
+    }
+
     fn create(&self, _: &MediaToken, _: Audio, _: Timestamp, _: bool) -> Arc<dyn Stream> {
         Arc::new(Self(Arc::clone(&self.0)))
     }
@@ -342,6 +346,18 @@ async fn tvs_with_the_same_page_share_it_until_the_last_one_leaves() {
     assert_eq!(house.count("cleaned up"), 0);
     registry.stop(None).await;
     assert_eq!((house.count("encoder"), house.count("cleaned up")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_page_that_is_there_already_outlives_the_daemon_once_it_is_on_a_tv() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    start(&registry, "dash", None).await;
+    assert_eq!(house.count("bequeathed"), 0);
+    start(&registry, "dash", Some("hall")).await;
+    assert_eq!((registry.sessions().len(), house.count("bequeathed")), (2, 1));
+    registry.shut_down().await;
+    assert_eq!((house.count("stream rests"), house.count("stream ends")), (1, 0));
 }
 
 #[tokio::test]
