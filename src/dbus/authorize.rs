@@ -56,6 +56,9 @@ impl Action {
     }
 }
 
+/// With this the names of its own errors begin.
+const POLKIT_ERROR: &str = "org.freedesktop.PolicyKit1.";
+
 /// Lets callers do things, or not. A clone is another handle.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
@@ -100,6 +103,11 @@ impl Gate {
         // Nobody is asked for a password at first: most callers need none, and those who do wait apart.
         let answer = match question.ask(CheckAuthorizationFlags::empty(), ANSWER_LIMIT).await? {
             Ok(answer) => answer,
+            // It is there, and has its reasons.
+            Err(zbus::Error::MethodError(name, why, _)) if name.starts_with(POLKIT_ERROR) => {
+                tracing::debug!(%name, why, "polkit refuses to answer");
+                return Err(Error::new(Kind::AccessDenied, "polkit refuses to answer"));
+            }
             Err(error) => {
                 if !self.is_alone.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "polkit cannot be asked; user and group decide");

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
-use zbus::{Connection, message::Header};
+use zbus::{
+    Connection,
+    message::{Header, Message},
+};
 
 use super::{
     authorize::{Action, Gate},
@@ -101,13 +104,12 @@ impl<C> Edge<C> {
     }
 }
 
-/// Refuses a request that is larger than any that makes sense.
-pub(super) fn check_size(call: &Header<'_>) -> Result<(), Error> {
-    if call.primary().body_len() <= LARGEST_REQUEST {
-        return Ok(());
-    }
-    let message = format!("the request is larger than {LARGEST_REQUEST} bytes");
-    Err(Error::new(Kind::LimitsExceeded, message))
+/// Why a request is not even read: it is larger than any that makes sense, and read it would be many times
+/// as large.
+pub(super) fn too_large(call: &Message) -> Option<Error> {
+    let message = || format!("the request is larger than {LARGEST_REQUEST} bytes");
+    let is_too_large = call.primary_header().body_len() > LARGEST_REQUEST;
+    is_too_large.then(|| Error::new(Kind::LimitsExceeded, message()))
 }
 
 /// The host of a page's address, which is all of it that polkit may show and log: the rest can hold

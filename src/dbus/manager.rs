@@ -9,7 +9,7 @@ use zbus::{
 
 use super::{
     authorize::Action,
-    edge::{Edge, check_size, host_of},
+    edge::{Edge, host_of},
     error::Error,
     names::{device_path, session_of, session_path, text},
     object::Object,
@@ -94,7 +94,6 @@ impl<C: Core> Manager<C> {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] call: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        check_size(&call)?;
         let request = start_request(url, options)?;
         let host = host_of(&request.url);
         let about = [("host", host.as_str())];
@@ -119,7 +118,6 @@ impl<C: Core> Manager<C> {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] call: Header<'_>,
     ) -> Result<OwnedObjectPath, Error> {
-        check_size(&call)?;
         let about = [("cast", cast.as_str())];
         let turn = self.edge.admit(connection, &call, Action::Cast, &about).await?;
         let core = Arc::clone(&self.edge.core);

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::ready,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +17,8 @@ use zbus::{
     names::{InterfaceName, MemberName},
     object_server::{DispatchResult, Interface, SignalEmitter},
 };
+
+use super::edge::too_large;
 
 /// An interface that reads its properties from the core, each as it is at that time, or all from facts
 /// that it was given.
@@ -145,7 +148,10 @@ impl<I: Object> Interface for Whole<I> {
         call: &'call Message,
         method: MemberName<'call>,
     ) -> DispatchResult<'call> {
-        self.live.call(server, connection, call, method)
+        match too_large(call) {
+            Some(error) => DispatchResult::new_async(connection, call, ready(Err::<(), _>(error))),
+            None => self.live.call(server, connection, call, method),
+        }
     }
 
     fn call_mut<'call>(
@@ -155,7 +161,10 @@ impl<I: Object> Interface for Whole<I> {
         call: &'call Message,
         method: MemberName<'call>,
     ) -> DispatchResult<'call> {
-        self.live.call_mut(server, connection, call, method)
+        match too_large(call) {
+            Some(error) => DispatchResult::new_async(connection, call, ready(Err::<(), _>(error))),
+            None => self.live.call_mut(server, connection, call, method),
+        }
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {

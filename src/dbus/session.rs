@@ -7,7 +7,7 @@ use zbus::{Connection, OwnedObjectPath, interface, message::Header};
 
 use super::{
     authorize::Action,
-    edge::{Edge, check_size, host_of},
+    edge::{Edge, host_of},
     error::Error,
     names::{NONE, device_path, is_same, text},
     object::Object,
@@ -133,7 +133,6 @@ impl<C: Core> Session<C> {
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] call: Header<'_>,
     ) -> Result<(), Error> {
-        check_size(&call)?;
         let host = host_of(&url);
         let about = [("session", self.id.as_str()), ("host", host.as_str())];
         let turn = self.edge.admit(connection, &call, Action::Cast, &about).await?;

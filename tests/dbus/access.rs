@@ -132,6 +132,15 @@ async fn a_password_is_asked_for_when_the_caller_allows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_polkit_that_is_there_is_not_overruled() {
+    let house = House::open().await;
+    house.polkit.decide(Verdict::Refusal);
+    // As whom everything is allowed where there is none.
+    let refused = house.bus.complain(START);
+    assert!(refused.contains("Access denied"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_polkit_the_user_decides() {
     let bus = PrivateBus::system();
     let house = House::open_with(bus, Polkit::absent(), Bus::System).await;

@@ -20,6 +20,16 @@ pub(crate) enum Verdict {
     Password,
     /// Somebody is asked for a password, and goes for a walk.
     Silence,
+    /// It says that the question is wrong.
+    Refusal,
+}
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop.PolicyKit1.Error")]
+enum PolkitError {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    CancellationIdNotUnique(String),
 }
 
 /// What it was asked.
@@ -89,7 +99,7 @@ impl Authority {
         details: HashMap<String, String>,
         flags: u32,
         _cancellation_id: String,
-    ) -> ((bool, bool, HashMap<String, String>),) {
+    ) -> Result<((bool, bool, HashMap<String, String>),), PolkitError> {
         let (kind, facts) = subject;
         let name = facts
             .get("name")
@@ -106,8 +116,11 @@ impl Authority {
             Verdict::Password => (may_ask, !may_ask),
             Verdict::Silence if may_ask => std::future::pending().await,
             Verdict::Silence => (false, true),
+            Verdict::Refusal => {
+                return Err(PolkitError::CancellationIdNotUnique("asked twice".to_owned()));
+            }
         };
-        ((yes, challenge, HashMap::new()),)
+        Ok(((yes, challenge, HashMap::new()),))
     }
 
     fn cancel_check_authorization(&self, _cancellation_id: String) {}

@@ -197,5 +197,11 @@ async fn a_large_request_is_refused() {
     assert_eq!(name, format!("{D_BUS}LimitsExceeded"));
     let answer = client.call::<()>(&session_path("aa"), SESSION, "Navigate", &url).await;
     assert_eq!(Client::refusal(answer).0, format!("{D_BUS}LimitsExceeded"));
+    let answer = client.call::<()>(ROOT, MANAGER, "StartCast", &vec![0_u8; 1 << 20]).await;
+    assert_eq!(Client::refusal(answer).0, format!("{D_BUS}LimitsExceeded"), "it is not even read");
+    let properties = "org.freedesktop.DBus.Properties";
+    let body = (MANAGER, "Version", Variant::from(vec![0_u8; 1 << 20]));
+    let answer = client.call::<()>(ROOT, properties, "Set", &body).await;
+    assert_eq!(Client::refusal(answer).0, format!("{D_BUS}AccessDenied"), "nor taken by the bus");
     assert!(house.polkit.questions().is_empty(), "nobody is asked for what cannot be");
 }
