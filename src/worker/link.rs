@@ -36,6 +36,9 @@ pub trait Outbound: Serialize {
 }
 
 pub trait Inbound: DeserializeOwned {
+    /// In bytes; a peer that sends more is cut off.
+    const LARGEST: usize = wire::LARGEST;
+
     /// Puts the descriptor that came with the message where it belongs.
     fn attach(&mut self, _: OwnedFd) {}
 }
@@ -67,6 +70,9 @@ impl Outbound for BrowserEvent {
 }
 
 impl Inbound for BrowserEvent {
+    /// Addresses, titles and sentences, of which the worker cuts off what is too much.
+    const LARGEST: usize = 64 * 1024;
+
     fn attach(&mut self, descriptor: OwnedFd) {
         if let Self::Display(socket) = self {
             *socket = Some(descriptor);
@@ -132,7 +138,7 @@ where
     let hearing = tokio::spawn({
         let socket = Arc::clone(&socket);
         async move {
-            let mut assembler = Assembler::default();
+            let mut assembler = Assembler::new(In::LARGEST);
             loop {
                 match receive(&socket, &mut assembler).await {
                     Ok(Some(message)) => {

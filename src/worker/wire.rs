@@ -77,6 +77,7 @@ pub fn send(
 /// Puts datagrams together again.
 #[derive(Debug)]
 pub struct Assembler {
+    largest: usize,
     datagram: Vec<u8>,
     message: Vec<u8>,
     descriptor: Option<OwnedFd>,
@@ -91,7 +92,7 @@ pub struct Message {
 
 impl Default for Assembler {
     fn default() -> Self {
-        Self { datagram: vec![0; DATAGRAM], message: Vec::new(), descriptor: None }
+        Self::new(LARGEST)
     }
 }
 
@@ -106,6 +107,11 @@ pub enum Received {
 }
 
 impl Assembler {
+    /// Of messages of that many bytes at most.
+    pub fn new(largest: usize) -> Self {
+        Self { largest, datagram: vec![0; DATAGRAM], message: Vec::new(), descriptor: None }
+    }
+
     /// Receives one datagram; with a non-blocking socket it may say `WouldBlock`.
     ///
     /// # Errors
@@ -131,7 +137,7 @@ impl Assembler {
         let Some((&mark, bytes)) = self.datagram[..received.bytes].split_first() else {
             return Ok(Received::End);
         };
-        if self.message.len() + bytes.len() > LARGEST {
+        if self.message.len() + bytes.len() > self.largest {
             return Err(invalid("a message is too long"));
         }
         self.message.extend_from_slice(bytes);
