@@ -299,7 +299,8 @@ impl Conversation {
                 match request.and_then(|id| self.requests.get(id)) {
                     Some(Request::Launch { .. }) => self.launch_error(now, request, &reason),
                     Some(Request::Look) => return Err(Lost::NoStatus(self.timing.request)),
-                    asked => tracing::debug!(?asked, reason, "the TV refuses a request"),
+                    // Not what it was: an address that is to be played is a secret.
+                    _ => tracing::debug!(reason, "the TV refuses a request"),
                 }
                 request.and_then(|id| self.requests.close(id));
             }

@@ -95,6 +95,11 @@ fn word_without_secrets(word: &str) -> String {
     let Ok(mut url) = Url::parse(address) else { return format!("{before}{REMOVED}") };
     let query = if url.query().is_some() { "?REMOVED" } else { "" };
     url.set_query(None);
+    // Who knows a stream's address can watch it.
+    let public = url.path().split_once("/media/").map(|(before, _)| format!("{before}/media/"));
+    if let Some(public) = public {
+        url.set_path(&format!("{public}{REMOVED}"));
+    }
     format!("{before}{}{query}", redact(&url))
 }
 
@@ -146,6 +151,7 @@ mod tests {
             ("Authorization: Bearer abc.def ok\n", "Authorization: REMOVED\n"),
             ("it sent Bearer abc.def\nnext", "it sent Bearer REMOVED\nnext"),
             ("--url=http://a.b/c?SECRET, done", "--url=http://a.b/c?REMOVED, done"),
+            ("at http://a:8000/media/SECRET/1.m4s", "at http://a:8000/media/REMOVED"),
             ("  \"cookie\": \"a=b; c=d\",\n", "  \"cookie\": \"REMOVED\n"),
             ("Environment=GRAFANA_KEY=abc\n", "Environment=REMOVED\n"),
             ("SetCredential=token:abc", "SetCredential=REMOVED"),
