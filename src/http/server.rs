@@ -2,7 +2,14 @@
 
 mod stall;
 
-use std::{convert::Infallible, io, pin::pin, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::{
     Router,
@@ -29,6 +36,9 @@ use crate::control::Core;
 
 /// Longest request head, with all its fields.
 const HEAD: usize = 16 * 1024;
+/// One peer gets this part of all connections: TVs need a handful, and one that opens more than it closes
+/// keeps no other out.
+const PEERS: usize = 4;
 /// After the kernel refused to give a connection: out of descriptors or memory, which only time
 /// helps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -46,10 +56,15 @@ pub async fn serve<C: Core, M: Media>(
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let room = Arc::new(Semaphore::new(limits.connections));
+    let peers = Peers::new(limits.connections / PEERS);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            (stream, permit) = accept(&listener, &room) => {
+            (stream, peer, permit) = accept(&listener, &room) => {
+                let Some(place) = peers.admit(peer) else {
+                    tracing::debug!(%peer, "too many HTTP connections, closing one");
+                    continue;
+                };
                 let router = router.clone();
                 let closed = closed.clone();
                 let visit = activity.come();
@@ -57,7 +72,7 @@ pub async fn serve<C: Core, M: Media>(
                     if let Err(error) = converse(stream, router, limits, closed).await {
                         tracing::debug!(error = %error, "an HTTP connection ended early");
                     }
-                    drop((permit, visit));
+                    drop((permit, place, visit));
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -76,18 +91,65 @@ pub async fn serve<C: Core, M: Media>(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
     loop {
         // The semaphore is never closed; if it were, nobody would get in.
         let Ok(permit) = Arc::clone(room).acquire_owned().await else {
             return std::future::pending().await;
         };
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer.ip().to_canonical(), permit),
             Err(error) if is_the_callers(&error) => {}
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept HTTP connections, trying again");
                 sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Who has how many connections. Bounded by the number of these.
+#[derive(Clone, Debug)]
+struct Peers {
+    most: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's.
+struct Place {
+    peers: Peers,
+    peer: IpAddr,
+}
+
+impl Peers {
+    fn new(most: usize) -> Self {
+        Self { most: most.max(1), counts: Arc::default() }
+    }
+
+    /// `None` when the peer has as many as one may. This machine itself may have all: proxies speak for many.
+    fn admit(&self, peer: IpAddr) -> Option<Place> {
+        let mut counts = self.lock();
+        let count = counts.entry(peer).or_default();
+        if *count >= self.most && !peer.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Place { peers: self.clone(), peer })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // A count is changed in one step.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.peers.lock().entry(self.peer) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
     }
@@ -137,4 +199,27 @@ fn with_connection(
         request.extensions_mut().insert(ConnectInfo(connection));
         request.map(Body::new)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn nobody_but_this_machine_takes_all_the_room() {
+        let peers = Peers::new(2);
+        let [one, other] =
+            [[10, 0, 0, 1], [10, 0, 0, 2]].map(|ip| IpAddr::from(Ipv4Addr::from(ip)));
+        let held = [peers.admit(one), peers.admit(one)];
+        assert!(held.iter().all(Option::is_some) && peers.admit(one).is_none());
+        assert!(peers.admit(other).is_some());
+        drop(held);
+        assert!(peers.admit(one).is_some());
+        let local: Vec<_> = (0..9).map(|_| peers.admit(Ipv4Addr::LOCALHOST.into())).collect();
+        assert!(local.iter().all(Option::is_some));
+        drop(local);
+        assert!(peers.lock().is_empty());
+    }
 }
