@@ -26,13 +26,13 @@ const TVS: &str = "tvs.json";
 const ENCODERS: &str = "encoders.json";
 const LOCK: &str = "lock";
 
-/// The files of one state directory. Each change is written before it counts.
+/// The files of one state directory. What the disk refuses this daemon knows all the same, and tries again.
 #[derive(Debug)]
 pub struct Files {
     directory: PathBuf,
     kept: Mutex<Kept>,
-    /// Why the last thing that was to be kept was not. Apart, so that nobody waits for the disk to ask.
-    refused: Mutex<Option<String>>,
+    /// Files that are not as they should be, and why. Apart, so that nobody waits for the disk to ask.
+    refused: Mutex<BTreeMap<&'static str, String>>,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -68,16 +68,43 @@ impl Files {
         Ok(Self { directory, kept: Mutex::new(kept), refused: Mutex::default(), _lock: lock })
     }
 
-    /// Why the last thing that was to be kept was not; `None` since something was.
+    /// Why something that is to be kept is not on disk.
     pub fn refused(&self) -> Option<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusals().values().next().cloned()
     }
 
-    fn write(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
-        let outcome = self.replace(name, content);
-        let refused = outcome.as_ref().err().map(ToString::to_string);
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    /// Writes what the disk refused.
+    pub fn try_again(&self) {
+        let kept = self.lock();
+        let refused: Vec<_> = self.refusals().keys().copied().collect();
+        for name in refused {
+            match self.write(name, &kept) {
+                Ok(()) => tracing::info!(file = name, "what was refused is on disk"),
+                Err(error) => tracing::debug!(file = name, %error, "the disk still refuses"),
+            }
+        }
+    }
+
+    fn write(&self, name: &'static str, kept: &Kept) -> io::Result<()> {
+        let outcome = match name {
+            SESSIONS => self.replace(name, &kept.sessions),
+            TVS => self.replace(name, &kept.tvs),
+            _ => self.replace(name, &kept.proofs),
+        };
+        let mut refusals = self.refusals();
+        match &outcome {
+            Ok(()) => refusals.remove(name),
+            Err(error) => refusals.insert(name, error.to_string()),
+        };
         outcome
+    }
+
+    fn is_on_disk(&self, name: &str) -> bool {
+        !self.refusals().contains_key(name)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn replace(&self, name: &str, content: &impl Serialize) -> io::Result<()> {
@@ -129,9 +156,8 @@ impl Keeper for Files {
 
     fn remember(&self, device: &DeviceId, memory: &Memory) -> io::Result<()> {
         let mut kept = self.lock();
-        // This daemon knows it also when the disk refuses.
         kept.tvs.insert(device.clone(), memory.clone());
-        self.write(TVS, &kept.tvs)
+        self.write(TVS, &kept)
     }
 
     fn orders(&self) -> Vec<Order> {
@@ -142,37 +168,27 @@ impl Keeper for Files {
 
     fn keep(&self, order: &Order) -> io::Result<()> {
         let mut kept = self.lock();
-        if kept.sessions.contains(order) {
+        if kept.sessions.contains(order) && self.is_on_disk(SESSIONS) {
             return Ok(());
         }
         // One of the same target or on the same TV is replaced by it, also when it could not be gone
         // on with.
         let tv = |order: &Order| order.spec.cast.as_ref().map(|cast| cast.tv.id.clone());
-        let stays = |other: &&Order| {
+        kept.sessions.retain(|other| {
             other.id != order.id && other.spec.target != order.spec.target && tv(other) != tv(order)
-        };
-        let others = kept.sessions.iter().filter(stays);
-        let sessions: Vec<_> = others.chain([order]).cloned().collect();
-        self.write(SESSIONS, &sessions)?;
-        kept.sessions = sessions;
-        Ok(())
+        });
+        kept.sessions.push(order.clone());
+        self.write(SESSIONS, &kept)
     }
 
     fn forget(&self, session: &SessionId) -> io::Result<()> {
         let mut kept = self.lock();
-        let sessions: Vec<_> =
-            kept.sessions.iter().filter(|order| order.id != *session).cloned().collect();
-        if sessions.len() == kept.sessions.len() {
-            if self.refused().is_some() {
-                // What could not be kept is over: now only the disk is to be asked whether it takes
-                // things again.
-                drop(self.write(SESSIONS, &sessions));
-            }
+        let before = kept.sessions.len();
+        kept.sessions.retain(|order| order.id != *session);
+        if kept.sessions.len() == before && self.is_on_disk(SESSIONS) {
             return Ok(());
         }
-        self.write(SESSIONS, &sessions)?;
-        kept.sessions = sessions;
-        Ok(())
+        self.write(SESSIONS, &kept)
     }
 
     fn proofs(&self) -> BTreeMap<String, Proof> {
@@ -181,12 +197,11 @@ impl Keeper for Files {
 
     fn keep_proofs(&self, proofs: &BTreeMap<String, Proof>) -> io::Result<()> {
         let mut kept = self.lock();
-        if kept.proofs == *proofs {
+        if kept.proofs == *proofs && self.is_on_disk(ENCODERS) {
             return Ok(());
         }
-        self.write(ENCODERS, proofs)?;
         kept.proofs.clone_from(proofs);
-        Ok(())
+        self.write(ENCODERS, &kept)
     }
 }
 
@@ -268,20 +283,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_on_disk_does_not_count() {
+    fn what_the_disk_refused_is_tried_again() {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let files = Files::open(state.clone()).unwrap();
         assert_eq!(files.refused(), None);
         fs::remove_dir_all(&state).unwrap();
-        let one = order("http://one/", "hall");
-        assert!(files.keep(&one).is_err());
-        assert_eq!(files.orders(), []);
+        let (one, other) = (order("http://one/", "hall"), order("http://other/", "loft"));
+        assert!(files.keep(&one).is_err() && files.keep(&other).is_err());
+        files.try_again();
         assert!(files.refused().is_some());
-        files.forget(&one.id).unwrap();
-        assert!(files.refused().is_some());
+        assert!(files.forget(&other.id).is_err());
         fs::create_dir(&state).unwrap();
-        files.forget(&one.id).unwrap();
+        let memory = Memory { had_screen: true, ..Memory::default() };
+        files.remember(&DeviceId::new("tv"), &memory).unwrap();
+        assert!(files.refused().is_some(), "that was another file");
+        files.try_again();
         assert_eq!(files.refused(), None);
+        drop(files);
+        let again = Files::open(state).unwrap();
+        assert_eq!((again.orders(), again.memory(&DeviceId::new("tv"))), (vec![one], memory));
     }
 }

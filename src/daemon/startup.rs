@@ -237,6 +237,7 @@ impl Daemon {
             self;
         let core = Arc::clone(&parts);
         let service = tokio::spawn(service::attend(Arc::clone(&parts)));
+        let retries = tokio::spawn(parts.state.retries());
         let idle = {
             let (core, activity) = (Arc::clone(&core), activity.clone());
             async {
@@ -263,6 +264,7 @@ impl Daemon {
                 () = idle => tracing::info!("nobody wants anything, stopping until somebody does"),
             }
             service.abort();
+            retries.abort();
             systemd::stopping();
             // Sessions first: their players get the end of the stream, and the server then has only
             // answers to finish.

@@ -1,9 +1,14 @@
 //! What outlives the daemon, or why nothing does.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{task::spawn_blocking, time::interval};
 
 use super::startup::StartupError;
 use crate::{keep::Files, session::ports::Keeper};
+
+/// Between two tries of what the disk refused.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// The state directory, as far as it can be used.
 #[derive(Debug, Default)]
@@ -40,6 +45,23 @@ impl State {
 
     pub(super) fn keeper(&self) -> Option<Arc<dyn Keeper>> {
         self.files.clone().map(|files| files as _)
+    }
+
+    /// Tries again what the disk refused, for as long as it is polled.
+    pub(super) fn retries(&self) -> impl Future<Output = ()> + Send + 'static {
+        let files = self.files.clone();
+        async move {
+            let Some(files) = files else { return };
+            let mut ticks = interval(RETRY);
+            loop {
+                ticks.tick().await;
+                if files.refused().is_some() {
+                    let files = Arc::clone(&files);
+                    // It says by itself what came of it.
+                    drop(spawn_blocking(move || files.try_again()).await);
+                }
+            }
+        }
     }
 
     /// Why what should outlive the daemon does not, and what to do about it; a sentence.

@@ -311,7 +311,8 @@ pub trait Encoders: Send + Sync + 'static {
     fn failed(&self, encoding: &Encoding, hung: bool, why: &str);
 }
 
-/// What outlives the daemon. Each change is on disk when the call returns.
+/// What outlives the daemon. Each change is on disk when the call returns; what the disk refuses is known all
+/// the same, and comes there later.
 pub trait Keeper: Send + Sync + 'static {
     /// What is remembered of a TV; nothing much when it is a new one.
     fn memory(&self, device: &DeviceId) -> Memory;
