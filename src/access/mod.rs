@@ -112,6 +112,8 @@ pub struct File {
     gid: u32,
     mode: u32,
     acl: Option<Acl>,
+    /// In a container: it is the host's own, and what is changed on it is changed there.
+    is_the_hosts: bool,
 }
 
 impl File {
@@ -172,6 +174,7 @@ fn file(number: u32) -> io::Result<File> {
         gid: file.gid(),
         mode: file.mode() & 0o7777,
         acl,
+        is_the_hosts: is_the_hosts(&file),
     })
 }
 
@@ -190,7 +193,7 @@ fn list(path: &Path) -> io::Result<Option<Acl>> {
 
 /// By what an encoder may open it, and what to do if by nothing.
 pub fn judge(file: &File, groups: &Groups) -> Node {
-    let File { path, device, number, links, uid, gid, mode, acl } = file;
+    let File { path, device, number, links, uid, gid, mode, acl, is_the_hosts } = file;
     let shown = path.display();
     let nothing = |why: &str, remedy: Option<String>| (Access::Nothing(why.to_owned()), remedy);
     let to_host = || {
@@ -217,6 +220,9 @@ pub fn judge(file: &File, groups: &Groups) -> Node {
         (_, Some(name)) if groups.id(name) == Some(*gid) => (Access::Group(name.to_owned()), None),
         (_, Some(name)) => (Access::List(name.to_owned()), None),
         _ if *uid == UNMAPPED => nothing("its owner has no place in this container", to_host()),
+        _ if *is_the_hosts => {
+            nothing("it is the host's own, and its list is left alone", to_host())
+        }
         _ if groups.id(GROUP).is_none() => nothing(
             "no group of an encoder's may",
             Some(format!("install the package, which makes the group {GROUP}")),
@@ -266,11 +272,8 @@ fn grant_one(number: u32, group: u32) -> io::Result<()> {
     if !file.file_type().is_char_device() || device != (DRM, number) || number < FIRST {
         return Err(io::Error::other("it is not a render node"));
     }
-    if Path::new("/run/systemd/container").exists() && is_of_the_kernel(&file) {
-        return Err(io::Error::other(
-            "it is the host's own node, and its list would change there: on the Proxmox host, \
-             dashboard-cast proxmox lxc CTID --apply makes one for the container",
-        ));
+    if is_the_hosts(&file) {
+        return Err(io::Error::other("it is the host's own node, and its list would change there"));
     }
     let path = through(&node);
     let mut acl = list(&path)?.unwrap_or_else(|| Acl::of_mode(file.mode()));
@@ -284,8 +287,12 @@ fn through(node: &fs::File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", node.as_raw_fd()))
 }
 
-/// Whether it lies on the kernel's own file system for devices, of which there is one for all.
-fn is_of_the_kernel(file: &fs::Metadata) -> bool {
+/// Whether a container was given what lies on the kernel's own file system for devices, of which there is one
+/// for all.
+fn is_the_hosts(file: &fs::Metadata) -> bool {
+    if !Path::new("/run/systemd/container").exists() {
+        return false;
+    }
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let device = format!("{}:{}", major(file.dev()), minor(file.dev()));
     mounts.lines().any(|line| {
@@ -299,7 +306,7 @@ impl File {
     /// A render node as it should be, but for whose it is.
     pub(crate) fn node(number: u32, uid: u32, gid: u32, mode: u32) -> Self {
         let (path, device) = (node_path(number), Some((DRM, number)));
-        Self { path, device, number, links: 1, uid, gid, mode, acl: None }
+        Self { path, device, number, links: 1, uid, gid, mode, acl: None, is_the_hosts: false }
     }
 
     /// That is another device, or none.
@@ -360,6 +367,15 @@ mod tests {
         assert!(judge(&stale, &groups()).remedy.unwrap().contains("container"));
         let other = File { device: Some((DRM, 129)), ..node(0, 104, 0o660) };
         assert!(judge(&other, &groups()).remedy.unwrap().contains("226:128"));
+    }
+
+    #[test]
+    fn the_hosts_own_node_is_left_alone() {
+        let judged = judge(&File { is_the_hosts: true, ..node(0, 7, 0o660) }, &groups());
+        assert!(matches!(judged.access, Access::Nothing(_)), "{judged:?}");
+        assert!(judged.remedy.unwrap().contains("in place of its lxc.mount.entry"));
+        let fits = File { is_the_hosts: true, ..node(0, 104, 0o660) };
+        assert_eq!(access(&fits), Access::Group("render".to_owned()));
     }
 
     #[test]

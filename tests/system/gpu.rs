@@ -8,6 +8,8 @@ use crate::{Fact, house::House, machine::Machine, support::booted::Booted as _};
 pub(crate) const FACTS: &[Fact] = &[
     ("a node of a strange group is opened to encoders and nobody else", a_strange_group),
     ("a node that is root's alone is opened to encoders", root_alone),
+    ("a node that is the host's own is left alone, and who can mend that is told", the_hosts_own),
+    ("a node that the unit may not have is said to be denied", denied),
     ("a node that comes to stand for something else is seen to", another_device),
     ("a GPU that goes is gone", a_gpu_that_goes),
 ];
@@ -57,6 +59,47 @@ fn root_alone(house: &House) {
         said.out.contains("group dashboard-cast-gpu").then(|| said.out.clone())
     });
     assert!(said.contains("0:0 (root)"), "{said}");
+    wait_for_gpu(machine, "leads to no device");
+}
+
+/// As in a privileged container that a bind mount gives the host's.
+fn the_hosts_own(house: &House) {
+    let machine = &house.machine;
+    unplug(machine);
+    // There is one file system of this kind, which is that of the machine that the tests run on.
+    let node = format!("/mnt/dashboard-cast-{}", std::process::id());
+    let afterwards = machine.afterwards(format!("umount {NODE}; rm {node}; umount /mnt"));
+    machine.do_(&format!(
+        "mount -t devtmpfs none /mnt && mknod --mode=660 {node} c 226 128 && chown 0:12345 {node} && \
+         mkdir /dev/dri && touch {NODE} && mount --bind {node} {NODE}"
+    ));
+    let gpus = wait_for_gpu(machine, "EACCES");
+    assert!(gpus[0].to_string().contains("proxmox lxc CTID"), "{gpus}");
+    let said = machine.do_("dashboard-cast gpu-groups");
+    assert!(said.contains("the host's own") && said.contains("proxmox lxc CTID"), "{said}");
+    let list = machine.do_(&format!("ls -l {NODE}"));
+    assert!(!list.contains('+'), "{list}");
+    drop(afterwards);
+    unplug(machine);
+}
+
+/// As where the container's own devices are not all that it was given.
+fn denied(house: &House) {
+    let machine = &house.machine;
+    let unit = "/etc/systemd/system/dashboard-cast-encoder@.service.d";
+    let afterwards = machine.afterwards(format!("rm --recursive {unit}; systemctl daemon-reload"));
+    machine.do_(&format!(
+        "mkdir {unit} && printf '[Service]\nDeviceAllow=\n' >{unit}/test.conf && \
+         systemctl daemon-reload"
+    ));
+    plug(machine, "0:0", "660");
+    wait_for_gpu(machine, "EPERM");
+    drop(afterwards);
+    unplug(machine);
+    machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
+        said.out.contains("\"gpus\":[]").then_some(())
+    });
+    plug(machine, "0:0", "660");
     wait_for_gpu(machine, "leads to no device");
 }
 
