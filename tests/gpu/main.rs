@@ -22,6 +22,7 @@
     reason = "what is shared serves several tests, and a failed test panics"
 )]
 
+mod doctor;
 mod program;
 mod rig;
 
