@@ -74,7 +74,7 @@ fn the_hosts_own(house: &House) {
          mkdir /dev/dri && touch {NODE} && mount --bind {node} {NODE}"
     ));
     let gpus = wait_for_gpu(machine, "EACCES");
-    assert!(gpus[0].to_string().contains("proxmox lxc CTID"), "{gpus}");
+    assert!(gpus[0].to_string().contains("dashboard-cast gpu-groups"), "{gpus}");
     let said = machine.do_("dashboard-cast gpu-groups");
     assert!(said.contains("the host's own") && said.contains("proxmox lxc CTID"), "{said}");
     let list = machine.do_(&format!("ls -l {NODE}"));
