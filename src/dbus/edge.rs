@@ -23,7 +23,7 @@ use crate::{
     session::{Stopped, parse_url},
 };
 
-/// The largest call that names a page, as of `POST /start`.
+/// The largest call, as of `POST /start`; names and numbers are all that the others have.
 const LARGEST_REQUEST: u32 = 64 * 1024;
 
 /// Asks the publisher to bring the objects up to date, and is told when they are.

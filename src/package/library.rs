@@ -216,6 +216,25 @@ mod tests {
         assert!(library.get(stray.as_str()).is_none());
     }
 
+    #[test]
+    fn a_stream_has_one_trail_and_shares_it_with_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let trails = Some(directory.path().to_owned());
+        let library = Library::new(Duration::from_secs(60), 1 << 20, trails);
+        let [one, other, stray] = [(); 3].map(|()| MediaToken::random().unwrap());
+        let origin = Timestamp::now();
+        library.create(&one, Audio::None, origin, false);
+        library.create(&other, Audio::None, origin, false);
+        let trail = |token: &MediaToken| library.get(token.as_str()).unwrap().stream.trail();
+        assert_eq!((trail(&one), trail(&other)), (None, None));
+        library.bequeath(&stray, origin);
+        library.bequeath(&one, origin);
+        library.bequeath(&one, origin);
+        library.bequeath(&other, origin);
+        let path = directory.path().join(origin.as_nanosecond().to_string());
+        assert_eq!((trail(&one), trail(&other)), (Some(path), None));
+    }
+
     const fn at(second: u64) -> MediaTime {
         MediaTime::from_ticks((100 + second) * MediaTime::TICKS_PER_SECOND)
     }

@@ -19,3 +19,10 @@ pub struct Order {
     pub origin: Timestamp,
     pub spec: SessionSpec,
 }
+
+impl Order {
+    /// Its end has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.ends_at.is_some_and(|end| end <= Timestamp::now())
+    }
+}

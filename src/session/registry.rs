@@ -134,12 +134,18 @@ impl Registry {
     pub async fn resume(self: &Arc<Self>) {
         let Some(keeper) = &self.outside.keeper else { return };
         let rules = self.rules();
-        for mut order in keeper.orders() {
+        let mut orders = keeper.orders();
+        // What ends at once keeps no other out.
+        orders.sort_by_key(Order::is_over);
+        for mut order in orders {
             let id = order.id.clone();
+            let is_over = order.is_over();
             order.spec.page.accept_certificates_of.clone_from(&rules.accept_certificates_of);
             let admitted =
                 rules.check_page(&order.spec).and_then(|()| self.admit(order, true, &rules));
-            if let Err(error) = admitted {
+            if admitted.is_err() && is_over {
+                self.forget(&id).await;
+            } else if let Err(error) = admitted {
                 // It stays on disk: the configuration may be mended.
                 tracing::error!(session = %id, %error, "a session from before is not gone on with");
             }
@@ -268,6 +274,7 @@ impl Registry {
             policy: cast.policy,
             volume: cast.volume,
             memory: Memory::default(),
+            follows: false,
             seed: u64::from_str_radix(order.id.as_str(), 16).unwrap_or_default(),
         };
         let tools = Tools {
@@ -332,7 +339,7 @@ impl Registry {
         let turn = self.keeping.lock().await;
         let Some(order) = self.lock().order(id) else { return };
         if let Err(error) = on_disk(keeper, move |keeper| keeper.keep(&order)).await {
-            tracing::error!(session = %id, %error, "the session will not outlive the daemon as it is");
+            tracing::error!(session = %id, %error, "the session does not outlive the daemon as it is, unless the disk takes it later");
         }
         drop(turn);
     }
@@ -342,7 +349,7 @@ impl Registry {
         let turn = self.keeping.lock().await;
         let session = id.clone();
         if let Err(error) = on_disk(keeper, move |keeper| keeper.forget(&session)).await {
-            tracing::error!(session = %id, %error, "an ended session would come back");
+            tracing::error!(session = %id, %error, "an ended session would come back, unless the disk takes that later");
         }
         drop(turn);
     }

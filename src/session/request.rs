@@ -302,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tv_is_for_bounds_the_default_and_not_what_was_asked_for() {
+        let hub =
+            || TvChoice { id: DeviceId::new("hub"), name: "Hub".to_owned(), best: Quality::Hd720 };
+        for (asked, expected) in [
+            (r#"{"url": "http://x/"}"#, Quality::Hd720),
+            (r#"{"url": "http://x/", "quality": "1080p"}"#, Quality::Hd1080),
+        ] {
+            let spec = parse(asked).unwrap().into_spec(&Defaults::default(), Some(hub())).unwrap();
+            assert_eq!((spec.quality, spec.encoder.size), (expected, expected.size()));
+        }
+        let low = Defaults { quality: Quality::LowLatency, ..Defaults::default() };
+        let spec = parse(r#"{"url": "http://x/"}"#).unwrap().into_spec(&low, Some(hub())).unwrap();
+        assert_eq!(spec.quality, Quality::LowLatency);
+    }
+
+    #[test]
     fn unknown_words_are_named() {
         let error = parse(r#"{"url": "http://x/", "quality": "8k"}"#).unwrap_err();
         assert!(error.contains("8k") && error.contains("720p"), "{error}");

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{EndReason, cast::Farewell, caster::Caster};
 
-/// For a TV to be left; more than its last commands may take.
+/// For a TV to be left; more than its last commands may take, or the look at one that was not heard of yet.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How late the end may be where the clock was set.

@@ -158,6 +158,7 @@ impl Machine {
 
     fn play(&mut self, watch: Watch) {
         self.memory.had_screen = true;
+        self.may_be_there = true;
         self.memory.hold = None;
         self.came_up = true;
         self.trouble = None;
@@ -277,6 +278,7 @@ impl Machine {
         );
         self.memory.had_screen = true;
         self.memory.hold = None;
+        self.may_be_there = true;
         self.ending = false;
         self.came_up = true;
         self.stage = Stage::Loading(Attempt {

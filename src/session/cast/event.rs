@@ -23,6 +23,8 @@ pub struct Wanted {
     /// What [`Effect::Remember`] gave last for this TV; [`Memory::rearmed`] when somebody starts the
     /// cast, as it is when a daemon that was started again goes on with it.
     pub memory: Memory,
+    /// Another cast had the screen, and may have left its player there.
+    pub follows: bool,
     /// Any number, another one for each cast: it spreads the attempts to connect.
     pub seed: u64,
 }

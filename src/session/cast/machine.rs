@@ -87,6 +87,8 @@ pub(super) struct Machine {
     pub(super) backoff: Backoff,
     /// The run of the player that we started.
     pub(super) launched: Option<String>,
+    /// Our player may be on the TV, or that of another cast which we take over.
+    pub(super) may_be_there: bool,
     /// We told the player to end.
     pub(super) ending: bool,
     /// Why our stream does not play, until it does.
@@ -96,9 +98,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new(wanted: Wanted) -> Self {
-        let Wanted { title, policy, volume, memory, seed } = wanted;
-        // On a screen that we had, a level that is not borrowed is the one that people want.
-        let volume = volume.filter(|_| !memory.had_screen || memory.volume.is_some());
+        let Wanted { title, policy, volume, memory, follows, seed } = wanted;
         let stage = match memory.hold.clone() {
             Some(by) => Stage::Held { by, idle_since: None },
             None => Stage::Looking { since: MediaTime::ZERO },
@@ -107,7 +107,8 @@ impl Machine {
             title,
             policy,
             remembered: memory.clone(),
-            volume: Volume::new(volume, memory.volume),
+            volume: Volume::new(volume, memory.volume, memory.had_screen),
+            may_be_there: memory.had_screen || follows,
             memory,
             line: Line::Connecting { why: None },
             pace: Pace::new(seed),
@@ -453,7 +454,7 @@ impl Machine {
             }
             Line::Down { .. } | Line::Connecting { .. } => false,
         };
-        self.memory.had_screen && self.memory.hold.is_none() && !is_known
+        self.may_be_there && self.memory.hold.is_none() && !is_known
     }
 
     /// Ends what is ours on the TV.

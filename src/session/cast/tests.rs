@@ -31,6 +31,7 @@ fn wanted() -> Wanted {
         policy: Policy::default(),
         volume: None,
         memory: Memory::default(),
+        follows: false,
         seed: 7,
     }
 }

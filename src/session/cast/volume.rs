@@ -21,6 +21,8 @@ pub(super) struct Volume {
     /// The level at the time of the last command, until the TV reports another one. TVs have steps:
     /// what they report then need not be what they were told.
     leaving: Option<f64>,
+    /// A daemon before gave the command, and may have ended before it was heard.
+    unheard: bool,
 }
 
 /// Levels closer than this are the same: they pass through text and single precision.
@@ -31,9 +33,13 @@ fn same(one: f64, other: f64) -> bool {
 }
 
 impl Volume {
-    pub(super) fn new(wanted: Option<f64>, borrowed: Option<Borrowed>) -> Self {
-        let mut volume = Self { wanted: None, borrowed, leaving: None };
+    /// `resumes`: the cast goes on after a restart. What is borrowed may as well be left from another.
+    pub(super) fn new(wanted: Option<f64>, borrowed: Option<Borrowed>, resumes: bool) -> Self {
+        // A level that is not borrowed any more is the one that people want.
+        let wanted = wanted.filter(|_| !resumes || borrowed.is_some());
+        let mut volume = Self { wanted: None, borrowed, leaving: None, unheard: false };
         volume.want(wanted);
+        volume.unheard = resumes && borrowed.is_some();
         volume
     }
 
@@ -43,6 +49,7 @@ impl Volume {
 
     /// What is no level is not wanted.
     pub(super) fn want(&mut self, level: Option<f64>) {
+        self.unheard = false;
         self.wanted = level.filter(|level| level.is_finite()).map(|level| level.clamp(0.0, 1.0));
     }
 
@@ -55,6 +62,7 @@ impl Volume {
             return None;
         }
         self.wanted = None;
+        self.unheard = false;
         if same(level, wanted) {
             return None;
         }
@@ -75,10 +83,13 @@ impl Volume {
                 borrowed.ours = level;
                 self.leaving = None;
             }
-            None if same(level, borrowed.ours) => {}
-            // It was not heard before the daemon ended.
-            None if same(level, borrowed.before) => {}
-            None => (self.borrowed, self.wanted) = (None, None),
+            None if same(level, borrowed.ours) => self.unheard = false,
+            None if self.unheard && same(level, borrowed.before) => {}
+            None => {
+                self.borrowed = None;
+                self.wanted = self.wanted.filter(|_| !self.unheard);
+                self.unheard = false;
+            }
         }
     }
 
@@ -101,14 +112,14 @@ mod tests {
     }
 
     fn lowered() -> Volume {
-        let mut volume = Volume::new(Some(0.2), None);
+        let mut volume = Volume::new(Some(0.2), None, false);
         assert_eq!(volume.apply(Some(&tv(0.5, false))), Some(TvCommand::SetVolume(0.2)));
         volume
     }
 
     #[test]
     fn the_volume_is_left_alone_unless_asked_for() {
-        let mut volume = Volume::new(None, None);
+        let mut volume = Volume::new(None, None, false);
         assert_eq!(volume.apply(Some(&tv(0.5, false))), None);
         assert_eq!(volume.give_back(Some(&tv(0.5, false))), None);
         volume.want(Some(f64::NAN));
@@ -136,14 +147,31 @@ mod tests {
 
     #[test]
     fn a_level_that_changed_while_the_daemon_was_away_stays() {
-        let mut volume = Volume::new(Some(0.2), Some(Borrowed { before: 0.5, ours: 0.2 }));
+        let mut volume = Volume::new(Some(0.2), Some(Borrowed { before: 0.5, ours: 0.2 }), true);
         volume.reported(&tv(0.7, false));
         assert_eq!(volume.give_back(Some(&tv(0.7, false))), None);
     }
 
     #[test]
+    fn a_level_that_was_turned_back_by_hand_is_not_borrowed_any_more() {
+        let mut volume = lowered();
+        volume.reported(&tv(0.2, false));
+        volume.reported(&tv(0.5, false));
+        assert_eq!(volume.borrowed(), None);
+    }
+
+    #[test]
+    fn what_another_cast_borrowed_does_not_keep_the_next_from_what_it_wants() {
+        let left = Some(Borrowed { before: 0.5, ours: 0.2 });
+        let mut volume = Volume::new(Some(0.3), left, false);
+        volume.reported(&tv(0.7, false));
+        assert_eq!(volume.apply(Some(&tv(0.7, false))), Some(TvCommand::SetVolume(0.3)));
+        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.7, ours: 0.3 }));
+    }
+
+    #[test]
     fn a_muted_tv_stays_muted() {
-        let mut volume = Volume::new(Some(0.2), None);
+        let mut volume = Volume::new(Some(0.2), None, false);
         assert_eq!(volume.apply(Some(&tv(0.5, true))), None);
         let mut volume = lowered();
         volume.reported(&tv(0.2, true));

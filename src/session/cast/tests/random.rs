@@ -103,9 +103,11 @@ struct World {
 }
 
 impl World {
-    fn new(policy: Policy) -> Self {
+    fn new(policy: Policy, memory: Memory) -> Self {
+        let had_screen = memory.had_screen;
+        let gone = memory.hold.as_ref().is_some_and(|hold| policy.returns_after(hold).is_none());
         let mut world = Self {
-            rig: Rig::new(Wanted { policy, volume: Some(0.3), ..wanted() }),
+            rig: Rig::new(Wanted { policy, memory, volume: Some(0.3), ..wanted() }),
             policy,
             net: Net::Down,
             connects: Vec::new(),
@@ -119,8 +121,8 @@ impl World {
             pending: Vec::new(),
             segments: 0,
             last_fetch: None,
-            had_screen: false,
-            gone: false,
+            had_screen,
+            gone,
         };
         world.send(Event::Start);
         world
@@ -425,6 +427,23 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     (on_busy, resume_after).prop_map(|(on_busy, resume_after)| Policy { on_busy, resume_after })
 }
 
+/// What a daemon before may have left.
+fn any_memory() -> impl Strategy<Value = Memory> {
+    let holds =
+        [Hold::Busy, Hold::TakenOver, Hold::Stopped].map(|hold| Some(hold("so".to_owned())));
+    let hold = prop::sample::select([None].into_iter().chain(holds).collect::<Vec<_>>());
+    let volume = prop::option::of(Just(Borrowed { before: 0.5, ours: 0.3 }));
+    let rung = Rung::default();
+    (any::<bool>(), hold, volume).prop_map(move |(had_screen, hold, volume)| {
+        // What is busy was never ours; what was taken was.
+        let had_screen = match &hold {
+            None => had_screen,
+            Some(hold) => !matches!(hold, Hold::Busy(_)),
+        };
+        Memory { rung, volume, had_screen, hold }
+    })
+}
+
 proptest! {
     /// Whatever a TV and its people do: manners are kept, there is one connection and no hurry, nothing
     /// is loaded before there is something, the verdict is never better than the last fetch, and after
@@ -432,11 +451,12 @@ proptest! {
     #[test]
     fn manners_are_kept_on_random_days(
         policy in any_policy(),
+        memory in any_memory(),
         steps in prop::collection::vec(any_step(), 0..250),
         end_player in any::<bool>(),
         leaving in prop::collection::vec(any_step(), 0..10),
     ) {
-        let mut world = World::new(policy);
+        let mut world = World::new(policy, memory);
         for step in steps {
             world.step(step);
         }
@@ -449,7 +469,7 @@ proptest! {
         if world.rig.cast.is_finished() {
             prop_assert_eq!(effects.last(), Some(&Effect::Finished));
         } else {
-            prop_assert!(end_player && world.rig.cast.machine.memory.had_screen);
+            prop_assert!(end_player && world.rig.cast.machine.may_be_there);
             for effect in effects {
                 world.apply(effect);
             }
@@ -469,7 +489,7 @@ proptest! {
     /// in any five minutes.
     #[test]
     fn a_dying_player_is_not_started_without_end(lives in prop::collection::vec(0_u64..2000, 60)) {
-        let mut world = World::new(Policy::default());
+        let mut world = World::new(Policy::default(), Memory::default());
         world.step(Step::ConnectOk);
         world.step(Step::Segment);
         for life in lives {

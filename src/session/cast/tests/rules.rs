@@ -374,9 +374,17 @@ fn a_player_that_was_not_spoken_to_yet_does_not_stay_behind() {
 
 #[test]
 fn what_was_to_be_replaced_ends_with_what_replaces_it() {
+    let before = "http://10.0.0.9:8000/media/before/master.m3u8";
+    let mut rig = Rig::new(Wanted { follows: true, ..wanted() });
+    rig.send(Event::Start);
+    assert_eq!(rig.send(Event::Stop(Farewell::EndPlayer)), [], "the TV has not said anything");
+    rig.connect();
+    rig.tv(player());
+    let effects = rig.tv(media(before, PlayerState::Playing, 9.0));
+    assert_eq!((told(&effects), rig.cast.is_finished()), (vec![TvCommand::Stop], true));
+
     let mut rig = Rig::connected(wanted());
     rig.tv(player());
-    let before = "http://10.0.0.9:8000/media/before/master.m3u8";
     rig.tv(media(before, PlayerState::Playing, 9.0));
     assert_eq!(rig.state(), "awaiting-stream");
     assert_eq!(told(&rig.send(Event::Stop(Farewell::EndPlayer))), [TvCommand::Stop]);
@@ -400,9 +408,14 @@ fn a_level_that_people_changed_is_not_changed_back_by_the_next_daemon() {
     let lent = Memory { volume: borrowed, ..theirs.clone() };
     let anew = theirs.clone().rearmed();
     let unheard = (lent.clone(), 0.5, true);
-    for (memory, level, sets) in
-        [(theirs, 0.75, false), (lent, 0.75, false), unheard, (anew, 0.75, true)]
-    {
+    let after_another = lent.clone().rearmed();
+    for (memory, level, sets) in [
+        (theirs, 0.75, false),
+        (lent, 0.75, false),
+        unheard,
+        (anew, 0.75, true),
+        (after_another, 0.75, true),
+    ] {
         let mut rig = Rig::ready(quiet(memory));
         let mut effects = rig.tv(loud(level, false));
         effects.extend(rig.tv(ours(PlayerState::Playing)));
