@@ -277,6 +277,7 @@ fn check_pictures(entries: &[Entry], directory: &Path) {
         };
         assert_eq!(probe.streams, [video]);
         assert!(probe.streams[0].level <= 41, "level {}", probe.streams[0].level);
+        assert_eq!(sound(&file), "aac,LC,48000,2");
 
         let pictures = slices(&file);
         assert_eq!(pictures.len(), probe.packets.len(), "one picture a packet");
@@ -357,6 +358,34 @@ fn probe(file: &Path) -> Probe {
         &[],
     );
     serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"))
+}
+
+/// Codec, profile, samples a second and channels; empty where there is none.
+#[track_caller]
+fn sound(file: &Path) -> String {
+    let entries = "stream=codec_name,profile,sample_rate,channels";
+    let asked = ["-v", "error", "-select_streams", "a", "-show_entries", entries, "-of", "csv=p=0"];
+    run("ffprobe", &asked, file, &[]).trim().to_owned()
+}
+
+#[test]
+fn a_stream_without_sound_has_none() {
+    let _turn = turn();
+    let pages = Pages::serve();
+    pages.put_page("board", coloured(STILL, ""));
+    let stage = Stage::set("[sessions]\naudio = \"none\"\n");
+    let session = stage.open(&pages.url("board"));
+    session.wait_live();
+    let directory = tempfile::tempdir().expect("making a directory");
+    let entries = Recorder::start(&stage, &session, directory.path()).finish();
+    let entry = entries.last().expect("a segment");
+    let part = [&entry.init, &entry.uri].map(|name| fs::read(directory.path().join(name)).unwrap());
+    let file = directory.path().join("part");
+    fs::write(&file, part.concat()).unwrap();
+    assert_eq!((sound(&file).as_str(), probe(&file).streams.len()), ("", 1));
+    let master = stage.daemon.url(&session.media_url("master.m3u8"));
+    let master = ureq::get(master.as_str()).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(master.contains("CODECS=\"avc1.") && !master.contains("mp4a"), "{master}");
 }
 
 /// The endless file is a sound one wherever it is cut.
