@@ -14,7 +14,7 @@ pub(crate) const FACTS: &[Fact] = &[
     ("a GPU that goes is gone", a_gpu_that_goes),
 ];
 
-const NODE: &str = "/dev/dri/renderD128";
+pub(crate) const NODE: &str = "/dev/dri/renderD128";
 
 fn plug(machine: &Machine, owner: &str, mode: &str) {
     machine.do_(&format!(
@@ -28,7 +28,7 @@ fn unplug(machine: &Machine) {
 }
 
 /// The GPUs, once what is said of the first one has these words.
-fn wait_for_gpu(machine: &Machine, words: &str) -> Value {
+pub(crate) fn wait_for_gpu(machine: &Machine, words: &str) -> Value {
     machine.wait(words, "curl -sS http://127.0.0.1:8000/health", |said| {
         let health: Value = serde_json::from_str(&said.out).ok()?;
         let gpus = health["gpus"].clone();

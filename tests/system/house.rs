@@ -8,7 +8,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 use crate::{
-    machine::{Machine, PATIENCE},
+    machine::{Kind, Machine, PATIENCE},
     support::{
         booted::{self, Booted as _, Said},
         packages,
@@ -36,7 +36,7 @@ impl House {
     /// With a machine of this suite, on which the package is installed. This thread, and what it starts,
     /// is in the house's network from then on.
     #[track_caller]
-    pub(crate) fn of(suite: &str) -> Self {
+    pub(crate) fn of(suite: &str, kind: Kind) -> Self {
         // What needs the network of this machine comes first.
         for name in ["players", "tv"] {
             packages::from_npm(name);
@@ -44,7 +44,7 @@ impl House {
         let tree = booted::prepare("tests/system/prepare", suite);
         let networks = Networks::new(suite);
         networks.enter(&networks.house);
-        let machine = Machine::boot(tree, &networks.machine);
+        let machine = Machine::boot(tree, &networks.machine, kind);
         machine.do_("apt-get install -q -y --no-install-recommends /root/dashboard-cast.deb");
         let tv = PlayingTv::start(&Options {
             address: TV,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -17,10 +18,23 @@ use crate::support::{
 /// Booting takes a second or two; a busy machine, longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the identities of an unprivileged one begin.
+pub(crate) const SHIFT: u32 = 524_288;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its root is root.
+    Privileged,
+    /// Its root is nobody here, as in the containers that Proxmox makes.
+    Unprivileged,
+}
+
 #[derive(Debug)]
 pub(crate) struct Machine {
     tree: PathBuf,
     nspawn: Child,
+    /// Of an unprivileged one, which may not make one where this process is.
+    group: Option<ControlGroup>,
     /// Its systemd, as this machine numbers processes.
     leader: Pid,
 }
@@ -28,10 +42,11 @@ pub(crate) struct Machine {
 impl Machine {
     /// Boots what is in this tree, in this network. The tree goes with the machine.
     #[track_caller]
-    pub(crate) fn boot(tree: PathBuf, network: &str) -> Self {
-        let nspawn = spawn(&tree, network);
+    pub(crate) fn boot(tree: PathBuf, network: &str, kind: Kind) -> Self {
+        let group = (kind == Kind::Unprivileged).then(|| ControlGroup::new(network));
+        let nspawn = spawn(&tree, network, group.as_ref());
         let leader = wait_for("systemd of the machine", PATIENCE, || leader_below(nspawn.id()));
-        let machine = Self { tree, nspawn, leader };
+        let machine = Self { tree, nspawn, group, leader };
         machine.wait(
             "booted machine",
             "systemctl is-system-running; systemctl list-jobs",
@@ -49,13 +64,37 @@ impl Machine {
         self.run(&format!("runuser -u {user} -- sh -c '{quoted}'"))
     }
 
+    /// Runs a command as the host's root would, among the machine's files.
+    #[track_caller]
+    pub(crate) fn do_from_outside(&self, command: &str) {
+        let said = self.enter(&["--mount"], command);
+        assert!(said.success, "{command}\n{}{}", said.out, said.err);
+    }
+
+    fn enter(&self, spaces: &[&str], command: &str) -> Said {
+        let output = Command::new("nsenter")
+            .args(["--target", &self.leader.as_raw_nonzero().to_string(), "--wdns=/"])
+            .args(spaces)
+            .args(["--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
+            .args(["LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .expect("running nsenter, from util-linux");
+        said(output)
+    }
+
     /// Writes a file of the machine, and the directory that it is in.
     #[track_caller]
     pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.path(path);
         let directory = path.parent().expect("a directory");
         fs::create_dir_all(directory).expect("making a directory of the machine");
-        fs::write(path, content).expect("writing a file of the machine");
+        fs::write(&path, content).expect("writing a file of the machine");
+        if self.group.is_some() {
+            for path in [directory, &path] {
+                chown(path, Some(SHIFT), Some(SHIFT)).expect("giving a file to the machine's root");
+            }
+        }
     }
 
     /// A file of the machine that is no link and on no mount of its own.
@@ -68,14 +107,7 @@ impl Booted for Machine {
     const PATIENCE: Duration = PATIENCE;
 
     fn run(&self, command: &str) -> Said {
-        let output = Command::new("nsenter")
-            .args(["--target", &self.leader.as_raw_nonzero().to_string(), "--all", "--wdns=/"])
-            .args(["--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
-            .args(["LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command])
-            .stdin(Stdio::null())
-            .output()
-            .expect("running nsenter, from util-linux");
-        said(output)
+        self.enter(&["--all"], command)
     }
 }
 
@@ -84,14 +116,53 @@ impl Drop for Machine {
         // SIGRTMIN+4 would be more polite; everything in it is gone either way.
         let _ = kill_process(self.leader, Signal::KILL);
         let _ = self.nspawn.wait();
+        drop(self.group.take());
         let _ = fs::remove_dir_all(&self.tree);
     }
 }
 
-fn spawn(tree: &Path, network: &str) -> Child {
-    Command::new("nsenter")
+/// A control group, as one that an unprivileged machine may have as its own.
+#[derive(Debug)]
+struct ControlGroup(PathBuf);
+
+impl ControlGroup {
+    #[track_caller]
+    fn new(name: &str) -> Self {
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let is_unified = |mount: &&Path| mount.join("cgroup.procs").exists();
+        let mount = mounts.into_iter().find(is_unified).expect("control groups of version 2");
+        let group = Self(mount.join(name));
+        fs::create_dir(&group.0).expect("making a control group");
+        for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            chown(group.0.join(file), Some(SHIFT), Some(SHIFT)).expect("giving it away");
+        }
+        group
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        // What is below goes first.
+        let _ =
+            Command::new("find").arg(&self.0).args(["-depth", "-type", "d", "-delete"]).status();
+    }
+}
+
+fn spawn(tree: &Path, network: &str, group: Option<&ControlGroup>) -> Child {
+    let mut command = Command::new("sh");
+    match group {
+        Some(ControlGroup(path)) => command
+            .args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""])
+            .arg(path)
+            .arg("nsenter"),
+        None => command.args(["-c", "exec nsenter \"$@\"", "sh"]),
+    };
+    let ids = format!("--private-users={SHIFT}:65536");
+    let unprivileged = [ids.as_str(), "--private-users-ownership=chown"];
+    command
         .arg(format!("--net=/run/netns/{network}"))
         .arg("systemd-nspawn")
+        .args(unprivileged.iter().filter(|_| group.is_some()))
         .arg(format!("--directory={}", tree.display()))
         .args(["--boot", "--register=no", "--keep-unit", "--capability=all"])
         .args(["--system-call-filter=bpf", "--console=read-only", "--machine=dashboard-cast"])

@@ -21,6 +21,7 @@ mod life;
 mod machine;
 mod sandbox;
 mod trouble;
+mod unprivileged;
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -29,36 +30,46 @@ use std::thread;
 
 use self::{
     house::House,
+    machine::Kind,
     support::booted::{self, Booted as _},
 };
 
+/// What there is to find out about a machine.
+const WHOLE_LIFE: &[&[Fact]] = &[
+    life::BEGINNING,
+    sandbox::FACTS,
+    sandbox::WATCHDOGS,
+    gpu::FACTS,
+    doctor::FACTS,
+    casting::FACTS,
+    trouble::FACTS,
+    life::END,
+];
+
 #[test]
 fn debian_12() {
-    live("bookworm");
+    live("bookworm", Kind::Privileged, WHOLE_LIFE);
 }
 
 #[test]
 fn debian_13() {
-    live("trixie");
+    live("trixie", Kind::Privileged, WHOLE_LIFE);
+}
+
+#[test]
+fn debian_13_in_an_unprivileged_container() {
+    let facts = &[life::BEGINNING, sandbox::FACTS, unprivileged::FACTS, life::END];
+    live("trixie", Kind::Unprivileged, facts);
 }
 
 type Fact = booted::Fact<House>;
 
 /// Goes through a life, to its end even when something in it is not as it should be.
-fn live(suite: &'static str) {
+fn live(suite: &'static str, kind: Kind, facts: &'static [&[Fact]]) {
     // On a thread of its own, which moves into the house's network for good.
     let life = thread::spawn(move || {
-        let house = House::of(suite);
-        let facts = [
-            life::BEGINNING,
-            sandbox::FACTS,
-            gpu::FACTS,
-            doctor::FACTS,
-            casting::FACTS,
-            trouble::FACTS,
-            life::END,
-        ];
-        booted::live(suite, &house, &facts, |house| {
+        let house = House::of(suite, kind);
+        booted::live(suite, &house, facts, |house| {
             eprintln!("{}", house.machine.journal());
             house.tidy();
         });
