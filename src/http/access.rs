@@ -95,7 +95,8 @@ impl Access {
             return Err(Refusal::ForeignHost);
         }
         // For reading as well: an answer that the page cannot read may still have cost something, such as an
-        // examination. Browsers say where a page is from to this machine, if not always by each of its names.
+        // examination. Of a page whose address for us is no trustworthy one, as by the machine's name, browsers
+        // say nothing when it reads.
         let same_origin = match headers.get(header::ORIGIN) {
             None => !headers
                 .get("sec-fetch-site")

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt, io,
+    fmt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -347,13 +347,9 @@ impl State {
             .map(|init| ((init.number, init.info.clone()), init.bytes.clone()))
             .unzip();
         let record = Record { entries, time, bandwidth: self.bandwidth, inits };
-        told(trail.keep(&Left { record, segments, inits: bytes }, MediaTime::now()));
-    }
-}
-
-fn told(outcome: io::Result<()>) {
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "a restart will interrupt players: segments cannot be kept");
+        if let Err(error) = trail.keep(&Left { record, segments, inits: bytes }, MediaTime::now()) {
+            tracing::warn!(%error, "a restart will interrupt players: segments cannot be kept");
+        }
     }
 }
 
@@ -439,8 +435,11 @@ impl ports::Stream for LiveStream {
     fn close(&self, resumes: bool) {
         let mut state = self.lock();
         state.ended = !resumes;
-        if !resumes && let Some(mut trail) = state.trail.take() {
-            told(trail.remove());
+        if !resumes
+            && let Some(mut trail) = state.trail.take()
+            && let Err(error) = trail.remove()
+        {
+            tracing::warn!(%error, "a stream is over, and its files are still there");
         }
         drop(state);
         self.progress.send_replace(None);

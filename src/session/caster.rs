@@ -146,7 +146,7 @@ impl Caster {
             let device = self.device.clone();
             let known = on_disk(keeper, move |keeper| Ok(keeper.memory(&device))).await;
             let known = known.unwrap_or_default();
-            self.wanted.follows = known.had_screen && known.hold.is_none();
+            self.wanted.follows |= known.had_screen && known.hold.is_none();
             self.wanted.memory =
                 if self.tools.resumes { known.clone() } else { known.clone().rearmed() };
             if self.wanted.memory != known {

@@ -136,7 +136,7 @@ impl Registry {
         let rules = self.rules();
         let mut orders = keeper.orders();
         // What ends at once keeps no other out.
-        orders.sort_by_key(Order::is_over);
+        orders.sort_by_cached_key(Order::is_over);
         for mut order in orders {
             let id = order.id.clone();
             let is_over = order.is_over();
@@ -144,6 +144,7 @@ impl Registry {
             let admitted =
                 rules.check_page(&order.spec).and_then(|()| self.admit(order, true, &rules));
             if admitted.is_err() && is_over {
+                tracing::info!(session = %id, "the end of a session from before has passed");
                 self.forget(&id).await;
             } else if let Err(error) = admitted {
                 // It stays on disk: the configuration may be mended.
@@ -206,7 +207,9 @@ impl Registry {
         order.origin = production.origin;
         state.use_one_more(&production);
         drop(self.outside.streams.share(&production.token, &order.token));
-        let (caster, cast) = self.caster(&order, &production, resumes, rules.listen).unzip();
+        let follows = replaced.iter().any(has_same_tv);
+        let (caster, cast) =
+            self.caster(&order, &production, resumes, follows, rules.listen).unzip();
         let (to_session, commands) = mpsc::channel(COMMANDS);
         let (ending, ends) = watch::channel(None);
         let order = Arc::new(order);
@@ -266,6 +269,7 @@ impl Registry {
         order: &Order,
         production: &Production,
         resumes: bool,
+        follows: bool,
         listen: SocketAddr,
     ) -> Option<(Caster, watch::Receiver<CastStatus>)> {
         let cast = order.spec.cast.as_ref()?;
@@ -274,7 +278,7 @@ impl Registry {
             policy: cast.policy,
             volume: cast.volume,
             memory: Memory::default(),
-            follows: false,
+            follows,
             seed: u64::from_str_radix(order.id.as_str(), 16).unwrap_or_default(),
         };
         let tools = Tools {

@@ -10,7 +10,8 @@ use tokio::{
 
 use super::{EndReason, cast::Farewell, caster::Caster};
 
-/// For a TV to be left; more than its last commands may take, or the look at one that was not heard of yet.
+/// Whoever comes next on a TV waits that long for the one before to leave it, which itself gives up after twice
+/// as long: it may have to look at the TV first, and wait for its player to come up.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How late the end may be where the clock was set.

@@ -23,7 +23,7 @@ pub struct Wanted {
     /// What [`Effect::Remember`] gave last for this TV; [`Memory::rearmed`] when somebody starts the
     /// cast, as it is when a daemon that was started again goes on with it.
     pub memory: Memory,
-    /// Another cast had the screen, and may have left its player there.
+    /// Another cast had the screen, and has left its player there, or may have.
     pub follows: bool,
     /// Any number, another one for each cast: it spreads the attempts to connect.
     pub seed: u64,
@@ -79,8 +79,6 @@ pub enum Event {
     Fetched(Fetched),
     /// The TV may show this beside the picture from now on.
     Title(String),
-    /// Somebody wants it that loud, from 0 to 1.
-    Volume(f64),
     /// Time passed; see [`Cast::deadline`](super::Cast::deadline).
     Tick,
     Stop(Farewell),

@@ -144,12 +144,6 @@ impl Machine {
             }
             Event::Tv(event) if self.is_up() => self.tv_said(now, event),
             Event::Announced => self.hurry(now),
-            Event::Volume(level) => {
-                self.volume.want(Some(level));
-                if matches!(self.stage, Stage::Playing(_)) {
-                    self.set_volume();
-                }
-            }
             Event::Title(title) => self.title = title,
             Event::Stop(farewell) => self.stop(now, farewell),
             // Of a connection that is not there (any more).
@@ -261,6 +255,7 @@ impl Machine {
     fn disconnected(&mut self, now: MediaTime, event: &'static str, why: String) {
         self.note(event, why.as_str());
         self.line = Line::Down { retry: self.pace.failed(now), why };
+        self.volume.disconnected();
         self.receiver = None;
         self.media = None;
         self.off = false;
@@ -457,12 +452,15 @@ impl Machine {
         self.may_be_there && self.memory.hold.is_none() && !is_known
     }
 
-    /// Ends what is ours on the TV.
+    /// Ends what is ours on the TV, and gives back what was borrowed, whatever it shows.
     pub(super) fn leave(&mut self) {
+        let command = self.volume.give_back(self.receiver.as_ref());
+        self.out.extend(command.map(Effect::Tell));
         if self.is_ours_to_end() {
-            let command = self.volume.give_back(self.receiver.as_ref());
-            self.out.extend(command.map(Effect::Tell));
             self.out.push(Effect::Tell(TvCommand::Stop));
+        }
+        if self.receiver.is_some() {
+            self.memory.had_screen = false;
         }
         self.end("the cast is over");
     }

@@ -12,6 +12,9 @@ pub struct Borrowed {
     pub before: f64,
     /// What we made of it. When it is something else later, a person changed it.
     pub ours: f64,
+    /// What was asked for, which a TV with steps makes `ours` of.
+    #[serde(default)]
+    pub asked: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -48,28 +51,34 @@ impl Volume {
     }
 
     /// What is no level is not wanted.
-    pub(super) fn want(&mut self, level: Option<f64>) {
-        self.unheard = false;
+    fn want(&mut self, level: Option<f64>) {
         self.wanted = level.filter(|level| level.is_finite()).map(|level| level.clamp(0.0, 1.0));
     }
 
-    /// What to tell a TV on which we play. A muted one is left alone: many sets un-mute when their
-    /// level is set.
+    /// What to tell a TV on which we play. A muted one is left alone, also later: many sets un-mute when
+    /// their level is set.
     pub(super) fn apply(&mut self, receiver: Option<&ReceiverView>) -> Option<TvCommand> {
         let (wanted, receiver) = (self.wanted?, receiver?);
         let level = receiver.volume?;
-        if receiver.muted == Some(true) {
-            return None;
-        }
         self.wanted = None;
         self.unheard = false;
-        if same(level, wanted) {
+        let is_so = self.borrowed.is_some_and(|borrowed| {
+            same(level, borrowed.ours) && borrowed.asked.is_some_and(|asked| same(asked, wanted))
+        });
+        if is_so || same(level, wanted) || receiver.muted == Some(true) {
             return None;
         }
         let before = self.borrowed.map_or(level, |borrowed| borrowed.before);
-        self.borrowed = Some(Borrowed { before, ours: wanted });
+        self.borrowed = Some(Borrowed { before, ours: wanted, asked: Some(wanted) });
         self.leaving = Some(level);
         Some(TvCommand::SetVolume(wanted))
+    }
+
+    /// What was told last may not have been heard.
+    pub(super) fn disconnected(&mut self) {
+        if self.leaving.take().is_some() {
+            self.wanted = self.borrowed.and_then(|borrowed| borrowed.asked);
+        }
     }
 
     /// Takes in what the TV says. A level that somebody else set is theirs.
@@ -83,7 +92,11 @@ impl Volume {
                 borrowed.ours = level;
                 self.leaving = None;
             }
-            None if same(level, borrowed.ours) => self.unheard = false,
+            None if same(level, borrowed.ours) => {
+                // It was heard: whatever comes now is a person's.
+                self.wanted = self.wanted.filter(|_| !self.unheard);
+                self.unheard = false;
+            }
             None if self.unheard && same(level, borrowed.before) => {}
             None => {
                 self.borrowed = None;
@@ -93,13 +106,16 @@ impl Volume {
         }
     }
 
-    /// Gives the level back, unless the TV is muted or cannot be asked.
+    /// Gives the level back, unless the TV is muted or cannot be asked: then it stays borrowed.
     pub(super) fn give_back(&mut self, receiver: Option<&ReceiverView>) -> Option<TvCommand> {
         let receiver = receiver?;
         receiver.volume?;
+        if receiver.muted == Some(true) {
+            return None;
+        }
         self.leaving = None;
         let borrowed = self.borrowed.take()?;
-        (receiver.muted != Some(true)).then_some(TvCommand::SetVolume(borrowed.before))
+        Some(TvCommand::SetVolume(borrowed.before))
     }
 }
 
@@ -131,7 +147,7 @@ mod tests {
         let mut volume = lowered();
         volume.reported(&tv(0.5, false));
         volume.reported(&tv(0.24, false));
-        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.5, ours: 0.24 }));
+        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.5, ours: 0.24, asked: Some(0.2) }));
         assert_eq!(volume.give_back(Some(&tv(0.24, false))), Some(TvCommand::SetVolume(0.5)));
         assert_eq!(volume.borrowed(), None);
     }
@@ -147,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_level_that_changed_while_the_daemon_was_away_stays() {
-        let mut volume = Volume::new(Some(0.2), Some(Borrowed { before: 0.5, ours: 0.2 }), true);
+        let mut volume =
+            Volume::new(Some(0.2), Some(Borrowed { before: 0.5, ours: 0.2, asked: None }), true);
         volume.reported(&tv(0.7, false));
         assert_eq!(volume.give_back(Some(&tv(0.7, false))), None);
     }
@@ -162,20 +179,22 @@ mod tests {
 
     #[test]
     fn what_another_cast_borrowed_does_not_keep_the_next_from_what_it_wants() {
-        let left = Some(Borrowed { before: 0.5, ours: 0.2 });
+        let left = Some(Borrowed { before: 0.5, ours: 0.2, asked: None });
         let mut volume = Volume::new(Some(0.3), left, false);
         volume.reported(&tv(0.7, false));
         assert_eq!(volume.apply(Some(&tv(0.7, false))), Some(TvCommand::SetVolume(0.3)));
-        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.7, ours: 0.3 }));
+        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.7, ours: 0.3, asked: Some(0.3) }));
     }
 
     #[test]
     fn a_muted_tv_stays_muted() {
         let mut volume = Volume::new(Some(0.2), None, false);
         assert_eq!(volume.apply(Some(&tv(0.5, true))), None);
+        assert_eq!(volume.apply(Some(&tv(0.5, false))), None, "nor when somebody wants to hear it");
         let mut volume = lowered();
         volume.reported(&tv(0.2, true));
         assert_eq!(volume.give_back(Some(&tv(0.2, true))), None);
+        assert_eq!(volume.give_back(Some(&tv(0.2, false))), Some(TvCommand::SetVolume(0.5)));
     }
 
     #[test]
@@ -184,6 +203,38 @@ mod tests {
         volume.reported(&tv(0.2, false));
         volume.want(Some(0.9));
         assert_eq!(volume.apply(Some(&tv(0.2, false))), Some(TvCommand::SetVolume(0.9)));
-        assert_eq!(volume.borrowed(), Some(Borrowed { before: 0.5, ours: 0.9 }));
+        let both = Borrowed { before: 0.5, ours: 0.9, asked: Some(0.9) };
+        assert_eq!(volume.borrowed(), Some(both));
+    }
+
+    #[test]
+    fn a_tv_with_coarse_steps_is_not_told_again_what_it_was_told() {
+        let left = Some(Borrowed { before: 0.5, ours: 0.24, asked: Some(0.2) });
+        for resumes in [false, true] {
+            let mut volume = Volume::new(Some(0.2), left, resumes);
+            volume.reported(&tv(0.24, false));
+            assert_eq!(volume.apply(Some(&tv(0.24, false))), None);
+            assert_eq!(volume.borrowed(), left);
+        }
+    }
+
+    #[test]
+    fn what_was_not_heard_is_told_again() {
+        let mut volume = lowered();
+        volume.disconnected();
+        volume.reported(&tv(0.5, false));
+        assert_eq!(volume.apply(Some(&tv(0.5, false))), Some(TvCommand::SetVolume(0.2)));
+        volume.reported(&tv(0.2, false));
+        volume.disconnected();
+        assert_eq!(volume.apply(Some(&tv(0.2, false))), None);
+    }
+
+    #[test]
+    fn whoever_turns_it_up_while_we_wait_after_a_restart_is_not_turned_down() {
+        let lent = Some(Borrowed { before: 0.5, ours: 0.2, asked: Some(0.2) });
+        let mut volume = Volume::new(Some(0.2), lent, true);
+        volume.reported(&tv(0.2, false));
+        volume.reported(&tv(0.6, false));
+        assert_eq!(volume.apply(Some(&tv(0.6, false))), None);
     }
 }

@@ -328,6 +328,21 @@ async fn the_next_page_on_a_tv_takes_over_its_player() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_stopped_before_it_comes_does_not_leave_the_one_before() {
+    let house = Arc::<House>::default();
+    let registry = registry(&house, true);
+    start(&registry, "dash", Some("hall")).await;
+    house.until("hall up", 1).await;
+    house.until("kept", 1).await;
+    let token = house.kept.lock().unwrap().values().next().unwrap().tv_token.clone();
+    let address = format!("http://127.0.0.1:8000/media/{}/master.m3u8", token.as_str());
+    *house.plays.lock().unwrap() = Some(address);
+    let next = start(&registry, "other", Some("hall")).await;
+    registry.stop(Some(&next)).await;
+    assert_eq!((house.count("hall called"), house.count("hall stop")), (2, 1));
+}
+
+#[tokio::test]
 async fn a_target_that_moves_to_another_tv_ends_the_player_on_the_first() {
     let house = Arc::<House>::default();
     let registry = registry(&house, false);

@@ -30,7 +30,6 @@ enum Step {
     Unpause,
     Standby(bool),
     Input(bool),
-    Volume(u8),
     /// Our side.
     Segment,
     Page(bool),
@@ -64,7 +63,6 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unpause),
         1 => any::<bool>().prop_map(Step::Standby),
         1 => any::<bool>().prop_map(Step::Input),
-        1 => any::<u8>().prop_map(Step::Volume),
         8 => Just(Step::Segment),
         1 => any::<bool>().prop_map(Step::Page),
         1 => any::<bool>().prop_map(Step::Encoder),
@@ -405,7 +403,6 @@ impl World {
                 self.active = Some(active);
                 self.tell_screen();
             }
-            Step::Volume(level) => self.send(Event::Volume(f64::from(level) / 255.0)),
             Step::Segment => {
                 self.segments += 1;
                 self.send(Event::Segment);
@@ -432,7 +429,7 @@ fn any_memory() -> impl Strategy<Value = Memory> {
     let holds =
         [Hold::Busy, Hold::TakenOver, Hold::Stopped].map(|hold| Some(hold("so".to_owned())));
     let hold = prop::sample::select([None].into_iter().chain(holds).collect::<Vec<_>>());
-    let volume = prop::option::of(Just(Borrowed { before: 0.5, ours: 0.3 }));
+    let volume = prop::option::of(Just(Borrowed { before: 0.5, ours: 0.3, asked: Some(0.3) }));
     let rung = Rung::default();
     (any::<bool>(), hold, volume).prop_map(move |(had_screen, hold, volume)| {
         // What is busy was never ours; what was taken was.

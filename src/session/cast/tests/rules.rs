@@ -200,7 +200,7 @@ fn a_daemon_that_was_started_again_goes_on_where_it_was() {
 fn what_is_remembered_survives_the_disk() {
     let memory = Memory {
         rung: Rung::FormatUnstated,
-        volume: Some(Borrowed { before: 0.5, ours: 0.2 }),
+        volume: Some(Borrowed { before: 0.5, ours: 0.2, asked: Some(0.2) }),
         had_screen: true,
         hold: Some(Hold::TakenOver("Netflix".to_owned())),
     };
@@ -268,6 +268,17 @@ fn the_volume_is_set_after_playing_remembered_before_and_given_back() {
 }
 
 #[test]
+fn a_level_is_given_back_also_when_our_player_is_gone_already() {
+    let (mut rig, _) = with_volume(false);
+    rig.tv(loud(0.2, false));
+    let off = ReceiverView { standby: Some(true), volume: Some(0.2), ..ReceiverView::default() };
+    rig.tv_stops(TvEvent::Receiver(off));
+    let effects = rig.send(Event::Stop(Farewell::EndPlayer));
+    assert_eq!(told(&effects), [TvCommand::SetVolume(0.5)]);
+    assert_eq!(remembered(&effects).unwrap().volume, None);
+}
+
+#[test]
 fn a_volume_that_a_person_changed_stays() {
     let (mut rig, _) = with_volume(false);
     rig.tv(loud(0.2, false));
@@ -292,13 +303,6 @@ fn whoever_takes_the_screen_gets_the_old_volume() {
         ..ReceiverView::default()
     };
     assert_eq!(told(&rig.tv(TvEvent::Receiver(netflix))), [TvCommand::SetVolume(0.5)]);
-}
-
-#[test]
-fn a_volume_wanted_later_is_set_at_once() {
-    let mut rig = Rig::playing();
-    rig.tv(loud(0.5, false));
-    assert_eq!(told(&rig.send(Event::Volume(0.7))), [TvCommand::SetVolume(0.7)]);
 }
 
 #[test]
@@ -403,7 +407,7 @@ fn a_player_that_is_on_its_way_does_not_stay_behind_either() {
 #[test]
 fn a_level_that_people_changed_is_not_changed_back_by_the_next_daemon() {
     let quiet = |memory| Wanted { volume: Some(0.2), memory, ..wanted() };
-    let borrowed = Some(Borrowed { before: 0.5, ours: 0.2 });
+    let borrowed = Some(Borrowed { before: 0.5, ours: 0.2, asked: Some(0.2) });
     let theirs = Memory { had_screen: true, ..Memory::default() };
     let lent = Memory { volume: borrowed, ..theirs.clone() };
     let anew = theirs.clone().rearmed();
