@@ -98,17 +98,17 @@ pub(crate) type Fact<L> = (&'static str, fn(&L));
 /// Goes through a life, to its end even when something in it is not as it should be: then `amiss` has its
 /// turn.
 #[track_caller]
-pub(crate) fn live<L>(suite: &str, life: &L, facts: &[&[Fact<L>]], amiss: impl Fn(&L)) {
+pub(crate) fn live<L>(name: &str, life: &L, facts: &[&[Fact<L>]], amiss: impl Fn(&L)) {
     let mut wrong = Vec::new();
-    for (name, fact) in facts.iter().copied().flatten() {
+    for (what, fact) in facts.iter().copied().flatten() {
         let begin = Instant::now();
         let holds = catch_unwind(AssertUnwindSafe(|| fact(life))).is_ok();
         let word = if holds { "ok" } else { "FAILED" };
-        eprintln!("{suite}: {name} ... {word} ({:.1} s)", begin.elapsed().as_secs_f32());
+        eprintln!("{name}: {what} ... {word} ({:.1} s)", begin.elapsed().as_secs_f32());
         if !holds {
             amiss(life);
-            wrong.push(*name);
+            wrong.push(*what);
         }
     }
-    assert!(wrong.is_empty(), "on {suite}: {}", wrong.join(", "));
+    assert!(wrong.is_empty(), "on {name}: {}", wrong.join(", "));
 }

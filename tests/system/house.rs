@@ -36,13 +36,13 @@ impl House {
     /// With a machine of this suite, on which the package is installed. This thread, and what it starts,
     /// is in the house's network from then on.
     #[track_caller]
-    pub(crate) fn of(suite: &str, kind: Kind) -> Self {
+    pub(crate) fn of(name: &str, suite: &str, kind: Kind) -> Self {
         // What needs the network of this machine comes first.
         for name in ["players", "tv"] {
             packages::from_npm(name);
         }
         let tree = booted::prepare("tests/system/prepare", suite);
-        let networks = Networks::new(suite);
+        let networks = Networks::new(name);
         networks.enter(&networks.house);
         let machine = Machine::boot(tree, &networks.machine, kind);
         machine.do_("apt-get install -q -y --no-install-recommends /root/dashboard-cast.deb");
@@ -102,9 +102,9 @@ struct Networks {
 
 impl Networks {
     #[track_caller]
-    fn new(suite: &str) -> Self {
-        let name = |part| format!("dashboard-cast-{suite}-{part}-{}", std::process::id());
-        let networks = Self { house: name("house"), machine: name("machine") };
+    fn new(name: &str) -> Self {
+        let of = |part| format!("dashboard-cast-{name}-{part}-{}", std::process::id());
+        let networks = Self { house: of("house"), machine: of("machine") };
         let Self { house, machine } = &networks;
         for network in [house, machine] {
             ip(&format!("netns add {network}"));

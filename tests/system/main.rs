@@ -48,31 +48,31 @@ const WHOLE_LIFE: &[&[Fact]] = &[
 
 #[test]
 fn debian_12() {
-    live("bookworm", Kind::Privileged, WHOLE_LIFE);
+    live("debian-12", "bookworm", Kind::Privileged, WHOLE_LIFE);
 }
 
 #[test]
 fn debian_13() {
-    live("trixie", Kind::Privileged, WHOLE_LIFE);
+    live("debian-13", "trixie", Kind::Privileged, WHOLE_LIFE);
 }
 
 #[test]
 fn debian_13_in_an_unprivileged_container() {
     let facts = &[life::BEGINNING, sandbox::FACTS, unprivileged::FACTS, life::END];
-    live("trixie", Kind::Unprivileged, facts);
+    live("debian-13-unprivileged", "trixie", Kind::Unprivileged, facts);
 }
 
 type Fact = booted::Fact<House>;
 
 /// Goes through a life, to its end even when something in it is not as it should be.
-fn live(suite: &'static str, kind: Kind, facts: &'static [&[Fact]]) {
+fn live(name: &'static str, suite: &'static str, kind: Kind, facts: &'static [&[Fact]]) {
     // On a thread of its own, which moves into the house's network for good.
     let life = thread::spawn(move || {
-        let house = House::of(suite, kind);
-        booted::live(suite, &house, facts, |house| {
+        let house = House::of(name, suite, kind);
+        booted::live(name, &house, facts, |house| {
             eprintln!("{}", house.machine.journal());
             house.tidy();
         });
     });
-    assert!(life.join().is_ok(), "not all is well on {suite}");
+    assert!(life.join().is_ok(), "not all is well on {name}");
 }

@@ -37,6 +37,10 @@ fn given(house: &House) {
 }
 
 fn given_well(house: &House) {
+    house.machine.do_from_outside("rm --recursive /dev/dri");
+    house.machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
+        said.out.contains("\"gpus\":[]").then_some(())
+    });
     let render = house.machine.do_("getent group render | cut -d: -f3");
     plug(house, SHIFT, SHIFT + render.trim().parse::<u32>().expect("a number"));
     let said = house.machine.do_("dashboard-cast gpu-groups");
