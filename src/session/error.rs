@@ -31,6 +31,14 @@ pub enum StartErrorKind {
     Internal,
 }
 
+/// There are no random numbers for a session's names.
+impl From<getrandom::Error> for StartError {
+    fn from(error: getrandom::Error) -> Self {
+        let message = format!("drawing a session's names: {error}");
+        Self { kind: StartErrorKind::Internal, message, hint: None }
+    }
+}
+
 /// Why there is no picture of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PictureError {

@@ -117,9 +117,9 @@ impl Registry {
     fn make(self: &Arc<Self>, spec: SessionSpec, rules: &Rules) -> Result<Snapshot, StartError> {
         let now = Timestamp::now();
         let order = Order {
-            id: SessionId::random().map_err(drawing)?,
-            token: MediaToken::random().map_err(drawing)?,
-            tv_token: MediaToken::random().map_err(drawing)?,
+            id: SessionId::random()?,
+            token: MediaToken::random()?,
+            tv_token: MediaToken::random()?,
             started_at: now,
             // A year at most, so it is a date.
             ends_at: spec.duration.and_then(|duration| now.checked_add(duration).ok()),
@@ -252,7 +252,7 @@ impl Registry {
     ) -> Result<Production, StartError> {
         let (production, task) = Production::start(
             order.id.clone(),
-            MediaToken::random().map_err(drawing)?,
+            MediaToken::random()?,
             order.origin,
             has_heir,
             spec,
@@ -485,14 +485,6 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, List> {
         // The list stays whole whatever panics: entries are added and removed in one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn drawing(error: getrandom::Error) -> StartError {
-    StartError {
-        kind: StartErrorKind::Internal,
-        message: format!("drawing a session's names: {error}"),
-        hint: None,
     }
 }
 

@@ -424,20 +424,18 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     (on_busy, resume_after).prop_map(|(on_busy, resume_after)| Policy { on_busy, resume_after })
 }
 
-/// What a daemon before may have left.
+/// What a daemon before may have left. What is busy was never ours; what was taken was.
 fn any_memory() -> impl Strategy<Value = Memory> {
-    let holds =
-        [Hold::Busy, Hold::TakenOver, Hold::Stopped].map(|hold| Some(hold("so".to_owned())));
-    let hold = prop::sample::select([None].into_iter().chain(holds).collect::<Vec<_>>());
+    let held =
+        [(false, Hold::Busy as fn(String) -> Hold), (true, Hold::TakenOver), (true, Hold::Stopped)];
+    let held = held.map(|(had_screen, hold)| (had_screen, Some(hold("so".to_owned()))));
+    let screens: Vec<_> = [(false, None), (true, None)].into_iter().chain(held).collect();
     let volume = prop::option::of(Just(Borrowed { before: 0.5, ours: 0.3, asked: Some(0.3) }));
-    let rung = Rung::default();
-    (any::<bool>(), hold, volume).prop_map(move |(had_screen, hold, volume)| {
-        // What is busy was never ours; what was taken was.
-        let had_screen = match &hold {
-            None => had_screen,
-            Some(hold) => !matches!(hold, Hold::Busy(_)),
-        };
-        Memory { rung, volume, had_screen, hold }
+    (prop::sample::select(screens), volume).prop_map(|((had_screen, hold), volume)| Memory {
+        had_screen,
+        hold,
+        volume,
+        rung: Rung::default(),
     })
 }
 
@@ -467,9 +465,7 @@ proptest! {
             prop_assert_eq!(effects.last(), Some(&Effect::Finished));
         } else {
             prop_assert!(end_player && world.rig.cast.machine.may_be_there);
-            for effect in effects {
-                world.apply(effect);
-            }
+            effects.into_iter().for_each(|effect| world.apply(effect));
             for step in leaving {
                 if !world.rig.cast.is_finished() {
                     world.step(step);
