@@ -36,6 +36,7 @@ pub mod process;
 pub mod proxmox;
 pub mod render;
 pub mod session;
+mod shares;
 pub mod systemd;
 pub mod units;
 pub mod worker;

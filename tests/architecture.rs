@@ -11,7 +11,7 @@ use std::{
 ///
 /// Adapters stand in one row because they must not know one another.
 const ROWS: [&[&str]; 10] = [
-    &["access", "activity", "dpkg", "error", "ids", "systemd", "units"],
+    &["access", "activity", "dpkg", "error", "ids", "shares", "systemd", "units"],
     &["media", "privileges"],
     &["config"],
     &["session"],

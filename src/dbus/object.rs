@@ -161,10 +161,8 @@ impl<I: Object> Interface for Whole<I> {
         call: &'call Message,
         method: MemberName<'call>,
     ) -> DispatchResult<'call> {
-        match too_large(call) {
-            Some(error) => DispatchResult::new_async(connection, call, ready(Err::<(), _>(error))),
-            None => self.live.call_mut(server, connection, call, method),
-        }
+        // Only what `call` has let through.
+        self.live.call_mut(server, connection, call, method)
     }
 
     fn introspect_to_writer(&self, writer: &mut dyn fmt::Write, level: usize) {

@@ -1,11 +1,7 @@
 //! How much is done at a time.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
 use super::error::{Error, Kind};
+use crate::shares::{Share, Shares};
 
 /// Commands of one caller: more than a person or a script has use for.
 const COMMANDS_OF_ONE: usize = 16;
@@ -24,15 +20,11 @@ pub(super) struct Turns {
     what: &'static str,
     most_of_one: usize,
     most: usize,
-    running: Arc<Mutex<HashMap<String, usize>>>,
+    running: Shares<String>,
 }
 
 /// Something that may go on until this is dropped.
-#[derive(Debug)]
-pub(super) struct Turn {
-    turns: Turns,
-    caller: String,
-}
+pub(super) type Turn = Share<String>;
 
 impl Turns {
     pub(super) fn of_commands() -> Self {
@@ -44,7 +36,7 @@ impl Turns {
     }
 
     fn new(what: &'static str, most_of_one: usize, most: usize) -> Self {
-        Self { what, most_of_one, most, running: Arc::default() }
+        Self { what, most_of_one, most, running: Shares::default() }
     }
 
     pub(super) fn take(&self, caller: &str) -> Result<Turn, Error> {
@@ -52,31 +44,15 @@ impl Turns {
             let message = format!("{number} {}{whose} are open, as many as may", self.what);
             Err(Error::new(Kind::LimitsExceeded, message))
         };
-        let mut running = self.lock();
-        let own = running.get(caller).copied().unwrap_or_default();
-        if own >= self.most_of_one {
-            return refusal(own, " of this caller");
-        }
-        if running.values().sum::<usize>() >= self.most {
-            return refusal(self.most, "");
-        }
-        running.insert(caller.to_owned(), own + 1);
-        Ok(Turn { turns: self.clone(), caller: caller.to_owned() })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut running = self.turns.lock();
-        let Some(own) = running.get_mut(&self.caller) else { return };
-        *own -= 1;
-        if *own == 0 {
-            running.remove(&self.caller);
-        }
+        self.running.take(caller.to_owned(), |own, all| {
+            if own >= self.most_of_one {
+                return refusal(own, " of this caller");
+            }
+            if all >= self.most {
+                return refusal(self.most, "");
+            }
+            Ok(())
+        })
     }
 }
 
@@ -91,7 +67,7 @@ mod tests {
         assert!(turns.take(":1.1").is_err());
         drop(turns.take(":1.2").unwrap());
         drop(greedy);
-        assert!(turns.lock().is_empty());
+        assert!(turns.running.is_empty());
         assert!(turns.take(":1.1").is_ok());
     }
 

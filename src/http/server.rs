@@ -2,14 +2,7 @@
 
 mod stall;
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    convert::Infallible,
-    io,
-    net::IpAddr,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -32,7 +25,10 @@ use tower::{Service, ServiceExt};
 
 use self::stall::StallGuard;
 use super::{App, Connection, Limits, Media, router};
-use crate::control::Core;
+use crate::{
+    control::Core,
+    shares::{Share, Shares},
+};
 
 /// Longest request head, with all its fields.
 const HEAD: usize = 16 * 1024;
@@ -56,12 +52,12 @@ pub async fn serve<C: Core, M: Media>(
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let room = Arc::new(Semaphore::new(limits.connections));
-    let peers = Peers::new(limits.connections / PEERS);
+    let (peers, most_of_one) = (Shares::default(), (limits.connections / PEERS).max(1));
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             (stream, peer, permit) = accept(&listener, &room) => {
-                let Some(place) = peers.admit(peer) else {
+                let Some(place) = admit(&peers, peer, most_of_one) else {
                     tracing::debug!(%peer, "too many HTTP connections, closing one");
                     continue;
                 };
@@ -108,51 +104,11 @@ async fn accept(
     }
 }
 
-/// Who has how many connections. Bounded by the number of these.
-#[derive(Clone, Debug)]
-struct Peers {
-    most: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// One connection's.
-struct Place {
-    peers: Peers,
-    peer: IpAddr,
-}
-
-impl Peers {
-    fn new(most: usize) -> Self {
-        Self { most: most.max(1), counts: Arc::default() }
-    }
-
-    /// `None` when the peer has as many as one may. This machine itself may have all: proxies speak for many.
-    fn admit(&self, peer: IpAddr) -> Option<Place> {
-        let mut counts = self.lock();
-        let count = counts.entry(peer).or_default();
-        if *count >= self.most && !peer.is_loopback() {
-            return None;
-        }
-        *count += 1;
-        drop(counts);
-        Some(Place { peers: self.clone(), peer })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // A count is changed in one step.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut count) = self.peers.lock().entry(self.peer) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
+/// A place for one more of this peer, unless it has as many as one may. This machine itself may have all:
+/// proxies speak for many.
+fn admit(peers: &Shares<IpAddr>, peer: IpAddr, most: usize) -> Option<Share<IpAddr>> {
+    let may = |own, _| (own < most || peer.is_loopback()).then_some(()).ok_or(());
+    peers.take(peer, may).ok()
 }
 
 fn is_the_callers(error: &io::Error) -> bool {
@@ -209,17 +165,18 @@ mod tests {
 
     #[test]
     fn nobody_but_this_machine_takes_all_the_room() {
-        let peers = Peers::new(2);
+        let shares = Shares::default();
+        let admit = |peer| admit(&shares, peer, 2);
         let [one, other] =
             [[10, 0, 0, 1], [10, 0, 0, 2]].map(|ip| IpAddr::from(Ipv4Addr::from(ip)));
-        let held = [peers.admit(one), peers.admit(one)];
-        assert!(held.iter().all(Option::is_some) && peers.admit(one).is_none());
-        assert!(peers.admit(other).is_some());
+        let held = [admit(one), admit(one)];
+        assert!(held.iter().all(Option::is_some) && admit(one).is_none());
+        assert!(admit(other).is_some());
         drop(held);
-        assert!(peers.admit(one).is_some());
-        let local: Vec<_> = (0..9).map(|_| peers.admit(Ipv4Addr::LOCALHOST.into())).collect();
+        assert!(admit(one).is_some());
+        let local: Vec<_> = (0..9).map(|_| admit(Ipv4Addr::LOCALHOST.into())).collect();
         assert!(local.iter().all(Option::is_some));
         drop(local);
-        assert!(peers.lock().is_empty());
+        assert!(shares.is_empty());
     }
 }

@@ -96,9 +96,9 @@ fn word_without_secrets(word: &str) -> String {
     let query = if url.query().is_some() { "?REMOVED" } else { "" };
     url.set_query(None);
     // Who knows a stream's address can watch it.
-    let public = url.path().split_once("/media/").map(|(before, _)| format!("{before}/media/"));
-    if let Some(public) = public {
-        url.set_path(&format!("{public}{REMOVED}"));
+    if let Some((before, _)) = url.path().split_once("/media/") {
+        let public = format!("{before}/media/{REMOVED}");
+        url.set_path(&public);
     }
     format!("{before}{}{query}", redact(&url))
 }

@@ -158,7 +158,6 @@ impl Machine {
 
     fn play(&mut self, watch: Watch) {
         self.memory.had_screen = true;
-        self.may_be_there = true;
         self.memory.hold = None;
         self.came_up = true;
         self.trouble = None;
@@ -278,7 +277,6 @@ impl Machine {
         );
         self.memory.had_screen = true;
         self.memory.hold = None;
-        self.may_be_there = true;
         self.ending = false;
         self.came_up = true;
         self.stage = Stage::Loading(Attempt {

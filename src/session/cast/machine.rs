@@ -87,8 +87,8 @@ pub(super) struct Machine {
     pub(super) backoff: Backoff,
     /// The run of the player that we started.
     pub(super) launched: Option<String>,
-    /// Our player may be on the TV, or that of another cast which we take over.
-    pub(super) may_be_there: bool,
+    /// The player of another cast may be on the TV, which ours is to replace.
+    follows: bool,
     /// We told the player to end.
     pub(super) ending: bool,
     /// Why our stream does not play, until it does.
@@ -108,7 +108,7 @@ impl Machine {
             policy,
             remembered: memory.clone(),
             volume: Volume::new(volume, memory.volume, memory.had_screen),
-            may_be_there: memory.had_screen || follows,
+            follows,
             memory,
             line: Line::Connecting { why: None },
             pace: Pace::new(seed),
@@ -440,7 +440,7 @@ impl Machine {
         self.hurry(now);
     }
 
-    /// Our player may be on the TV, which has not said so (yet).
+    /// Our player, or the one that it was to replace, may be on the TV, which has not said so (yet).
     fn may_have_our_player(&self) -> bool {
         let is_known = match &self.line {
             Line::Up { stream } => {
@@ -449,7 +449,8 @@ impl Machine {
             }
             Line::Down { .. } | Line::Connecting { .. } => false,
         };
-        self.may_be_there && self.memory.hold.is_none() && !is_known
+        let may_be_there = self.memory.had_screen || self.follows;
+        may_be_there && self.memory.hold.is_none() && !is_known
     }
 
     /// Ends what is ours on the TV, and gives back what was borrowed, whatever it shows.

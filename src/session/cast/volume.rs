@@ -1,5 +1,7 @@
 //! The loudness of a TV: left alone unless asked for, borrowed if asked for, and given back.
 
+use std::mem;
+
 use serde::{Deserialize, Serialize};
 
 use crate::session::tv::{ReceiverView, TvCommand};
@@ -92,17 +94,19 @@ impl Volume {
                 borrowed.ours = level;
                 self.leaving = None;
             }
-            None if same(level, borrowed.ours) => {
-                // It was heard: whatever comes now is a person's.
-                self.wanted = self.wanted.filter(|_| !self.unheard);
-                self.unheard = false;
-            }
+            None if same(level, borrowed.ours) => self.settle(),
             None if self.unheard && same(level, borrowed.before) => {}
             None => {
                 self.borrowed = None;
-                self.wanted = self.wanted.filter(|_| !self.unheard);
-                self.unheard = false;
+                self.settle();
             }
+        }
+    }
+
+    /// After a restart it is known now what became of what was told: all that comes is a person's.
+    fn settle(&mut self) {
+        if mem::take(&mut self.unheard) {
+            self.wanted = None;
         }
     }
 

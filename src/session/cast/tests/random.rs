@@ -464,7 +464,7 @@ proptest! {
         if world.rig.cast.is_finished() {
             prop_assert_eq!(effects.last(), Some(&Effect::Finished));
         } else {
-            prop_assert!(end_player && world.rig.cast.machine.may_be_there);
+            prop_assert!(end_player && world.rig.cast.machine.memory.had_screen);
             effects.into_iter().for_each(|effect| world.apply(effect));
             for step in leaving {
                 if !world.rig.cast.is_finished() {
