@@ -36,6 +36,12 @@ pub(crate) fn wait_for_gpu(machine: &Machine, words: &str) -> Value {
     })
 }
 
+pub(crate) fn wait_for_no_gpu(machine: &Machine) {
+    machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
+        said.out.contains("\"gpus\":[]").then_some(())
+    });
+}
+
 fn a_strange_group(house: &House) {
     let machine = &house.machine;
     plug(machine, "0:12345", "660");
@@ -96,9 +102,7 @@ fn denied(house: &House) {
     wait_for_gpu(machine, "EPERM");
     drop(afterwards);
     unplug(machine);
-    machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
-        said.out.contains("\"gpus\":[]").then_some(())
-    });
+    wait_for_no_gpu(machine);
     plug(machine, "0:0", "660");
     wait_for_gpu(machine, "leads to no device");
 }
@@ -118,9 +122,7 @@ fn another_device(house: &House) {
 fn a_gpu_that_goes(house: &House) {
     let machine = &house.machine;
     unplug(machine);
-    machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
-        said.out.contains("\"gpus\":[]").then_some(())
-    });
+    wait_for_no_gpu(machine);
     let said = machine.run("dashboard-cast gpu-groups");
     assert!(said.success && said.err.contains("passthrough"), "{said:?}");
 }

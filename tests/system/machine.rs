@@ -149,13 +149,16 @@ impl Drop for ControlGroup {
 }
 
 fn spawn(tree: &Path, network: &str, group: Option<&ControlGroup>) -> Child {
-    let mut command = Command::new("sh");
-    match group {
-        Some(ControlGroup(path)) => command
-            .args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""])
-            .arg(path)
-            .arg("nsenter"),
-        None => command.args(["-c", "exec nsenter \"$@\"", "sh"]),
+    let mut command = match group {
+        Some(ControlGroup(path)) => {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""])
+                .arg(path)
+                .arg("nsenter");
+            command
+        }
+        None => Command::new("nsenter"),
     };
     let ids = format!("--private-users={SHIFT}:65536");
     let unprivileged = [ids.as_str(), "--private-users-ownership=chown"];

@@ -2,7 +2,7 @@
 
 use crate::{
     Fact,
-    gpu::{NODE, wait_for_gpu},
+    gpu::{NODE, wait_for_gpu, wait_for_no_gpu},
     house::House,
     machine::SHIFT,
     support::booted::Booted as _,
@@ -38,9 +38,7 @@ fn given(house: &House) {
 
 fn given_well(house: &House) {
     house.machine.do_from_outside("rm --recursive /dev/dri");
-    house.machine.wait("health without GPUs", "curl -sS http://127.0.0.1:8000/health", |said| {
-        said.out.contains("\"gpus\":[]").then_some(())
-    });
+    wait_for_no_gpu(&house.machine);
     let render = house.machine.do_("getent group render | cut -d: -f3");
     plug(house, SHIFT, SHIFT + render.trim().parse::<u32>().expect("a number"));
     let said = house.machine.do_("dashboard-cast gpu-groups");
